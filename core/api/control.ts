@@ -1,0 +1,190 @@
+/**
+ * The control interface: commands, snapshot, sequenced events. The CLI, `--json`, the Unix socket and later a web page
+ * all use it, and nothing else.
+ *
+ * Snapshots and events are plain JSON data. Sizes are bytes, rates bytes per second, times wall-clock milliseconds.
+ *
+ * @module
+ */
+import type { TrackerStatus } from "./tracker.ts";
+
+/** A swarm to add. */
+export interface AddSwarm {
+  /** A .torrent file's bytes, or a magnet link. */
+  readonly source: Uint8Array | string;
+  /** Where its files go; the profile's `store.path` if not given. */
+  readonly path?: string;
+  /** Who brought it: a reload removes only what the profile brought. */
+  readonly origin?: "profile" | "user";
+  readonly paused?: boolean;
+  /** File indexes to download; all if not given. */
+  readonly select?: readonly number[];
+  readonly sequential?: boolean;
+  /** Peers that the user names, as `host:port`; they pass the egress guard. */
+  readonly peers?: readonly string[];
+  /** Trackers besides those of the torrent. */
+  readonly trackers?: readonly string[];
+  /** Its trackers may be on loopback and private addresses. */
+  readonly allowLocal?: boolean;
+  /** What to do with data that is already there: `resume` trusts the saved state, `check` hashes it, `trust` takes it as complete. */
+  readonly existing?: "resume" | "check" | "trust";
+  readonly limits?: SwarmLimits;
+}
+
+/** Limits of one swarm; absent is unlimited. */
+export interface SwarmLimits {
+  /** Bytes per second. */
+  readonly down?: number;
+  readonly up?: number;
+  /** Stop seeding at this ratio of uploaded to size. */
+  readonly ratio?: number;
+  /** Stop seeding after this many milliseconds. */
+  readonly seedTime?: number;
+}
+
+/** Changes to a running swarm; absent keys stay as they are. */
+export interface UpdateSwarm {
+  readonly paused?: boolean;
+  readonly select?: readonly number[];
+  /** File index to priority: 0 skips, 1 is low, 4 normal, 7 high. */
+  readonly priorities?: Readonly<Record<number, number>>;
+  readonly sequential?: boolean;
+  readonly limits?: SwarmLimits;
+}
+
+/** What a swarm is doing. */
+export type SwarmState = "metadata" | "checking" | "downloading" | "seeding" | "finished" | "paused" | "failed";
+
+/** One file of a swarm. */
+export interface FileSnapshot {
+  readonly path: string;
+  readonly length: number;
+  /** Verified bytes. */
+  readonly done: number;
+  readonly priority: number;
+}
+
+/** One peer of a swarm. */
+export interface PeerSnapshot {
+  readonly address: string;
+  readonly source: string;
+  readonly transport: string;
+  readonly encryption: string;
+  readonly incoming: boolean;
+  readonly client: string;
+  /** The share of the torrent that it has, 0 to 1. */
+  readonly progress: number;
+  readonly amChoking: boolean;
+  readonly amInterested: boolean;
+  readonly peerChoking: boolean;
+  readonly peerInterested: boolean;
+  readonly snubbed: boolean;
+  readonly down: number;
+  readonly up: number;
+  readonly downloaded: number;
+  readonly uploaded: number;
+  /** Blocks asked for and not yet there. */
+  readonly requested: number;
+}
+
+/** One swarm. */
+export interface SwarmSnapshot {
+  /** Hex; what commands call it. */
+  readonly id: string;
+  readonly name: string;
+  readonly state: SwarmState;
+  readonly error?: string;
+  readonly origin: "profile" | "user";
+  readonly path: string;
+  readonly private: boolean;
+  readonly sequential: boolean;
+  /** Total bytes, and what of them is wanted, verified, and verified among the wanted. */
+  readonly length: number;
+  readonly wanted: number;
+  readonly done: number;
+  readonly wantedDone: number;
+  /** The share of a running check that is done, 0 to 1. */
+  readonly checked?: number;
+  readonly pieces: number;
+  readonly piecesDone: number;
+  readonly pieceLength: number;
+  readonly down: number;
+  readonly up: number;
+  /** Payload bytes since it was added. */
+  readonly downloaded: number;
+  readonly uploaded: number;
+  /** Bytes that were downloaded and thrown away: failed pieces and duplicates. */
+  readonly wasted: number;
+  readonly ratio: number;
+  /** Milliseconds to completion at the present rate. */
+  readonly eta?: number;
+  readonly connected: number;
+  readonly candidates: number;
+  readonly seeds: number;
+  readonly trackers: readonly TrackerStatus[];
+}
+
+/** One swarm with everything about it. */
+export interface SwarmDetail extends SwarmSnapshot {
+  readonly files: readonly FileSnapshot[];
+  readonly peers: readonly PeerSnapshot[];
+  /** Hex of the bitfield of verified pieces. */
+  readonly bitfield: string;
+  /** How many connected peers have each piece. */
+  readonly availability: readonly number[];
+}
+
+/** One entry of the profile's plugin list. */
+export interface PluginSnapshot {
+  readonly name: string;
+  readonly use: string;
+  readonly state: "running" | "failed" | "retiring";
+  /** Calls, failures and milliseconds, by hook. */
+  readonly hooks: readonly { readonly hook: string; readonly calls: number; readonly failures: number; readonly time: number }[];
+  readonly lastError?: string;
+}
+
+/** The whole runtime at one moment. `sequence` is that of the last event it includes. */
+export interface RuntimeSnapshot {
+  readonly sequence: number;
+  readonly version: string;
+  readonly started: number;
+  readonly listening: readonly string[];
+  readonly down: number;
+  readonly up: number;
+  readonly connections: number;
+  /** Bytes held by each buffer pool. */
+  readonly memory: Readonly<Record<string, number>>;
+  readonly swarms: readonly SwarmSnapshot[];
+  readonly plugins: readonly PluginSnapshot[];
+}
+
+/** Something that happened. `sequence` counts from 1 without gaps. */
+export interface RuntimeEvent {
+  readonly sequence: number;
+  readonly time: number;
+  /** A hook's name (`piece.verified`, `swarm.completed`, …), `log`, or `gap` when events were lost to a slow reader. */
+  readonly event: string;
+  readonly swarm?: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A running Weft. Commands throw {@link CommandError} when they can't be carried out. */
+export interface Runtime {
+  add(request: AddSwarm): Promise<SwarmSnapshot>;
+  /** Removes the swarm; its files stay unless `deleteData`. */
+  remove(id: string, options?: { readonly deleteData?: boolean }): Promise<void>;
+  update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot>;
+  /** Hashes all data again; resolves when it begins. */
+  recheck(id: string): Promise<void>;
+  addPeers(id: string, peers: readonly string[]): Promise<void>;
+  /** Announces to all trackers now. */
+  announce(id: string): Promise<void>;
+  snapshot(): RuntimeSnapshot;
+  /** @throws {CommandError} when there is no such swarm; a unique prefix of the id will do */
+  swarm(id: string): SwarmDetail;
+  /** Calls `listener` with every event after `since` (now if not given). A slow listener is not waited for. */
+  subscribe(listener: (event: RuntimeEvent) => void, since?: number): Disposable;
+  /** Stops: announces `stopped`, closes peers, saves state, retires plugins. */
+  stop(): Promise<void>;
+}

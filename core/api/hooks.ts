@@ -1,0 +1,185 @@
+/**
+ * The catalogue: every hook of the kernel. Each constant says when it fires.
+ *
+ * @module
+ */
+import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import { defineHook } from "./hook.ts";
+import type { Hook } from "./hook.ts";
+import type { ByteStream } from "./host.ts";
+import type { PeerExtensionFactory } from "./extension.ts";
+import type { TrackerClient, TrackerStatus } from "./tracker.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a discovery source is asked. */
+export interface DiscoverRequest {
+  readonly id: TorrentId;
+  /** How many more peers the swarm can use; never less than 1. */
+  readonly wanted: number;
+  /** The port that this runtime accepts peers on, or 0. */
+  readonly port: number;
+}
+
+/** A peer that somebody named. The kernel stamps the source: a plugin can't fake it. */
+export interface PeerCandidate {
+  readonly address: PeerAddress;
+  /** The address of who named it, when that was a host on the network: it may not name peers more local than itself. */
+  readonly namedBy?: string;
+}
+
+/** One batch of candidates, before they enter the peer pool. */
+export interface AdmitRequest {
+  readonly id: TorrentId;
+  readonly source: string;
+  readonly addresses: readonly PeerAddress[];
+}
+
+/** Which of a batch may enter: one flag an address. */
+export type AdmitAnswer = readonly boolean[];
+
+/** A connection about to be made. */
+export interface DialRequest {
+  readonly id: TorrentId;
+  readonly address: PeerAddress;
+  /** The name of the transport that is tried. */
+  readonly transport: string;
+  readonly signal: AbortSignal;
+}
+
+/** A connection that came in, before its handshake. */
+export interface AcceptRequest {
+  readonly transport: string;
+  readonly stream: ByteStream;
+  readonly signal: AbortSignal;
+}
+
+/** A stream ready for the BitTorrent handshake, and what is known of it. */
+export interface OpenedStream {
+  readonly stream: ByteStream;
+  readonly encryption: "none" | "rc4" | "plaintext";
+  /** The swarm that the encryption's handshake named (hex), which the BitTorrent handshake must then name too. */
+  readonly wireId?: string;
+}
+
+/** A swarm, as events name it. */
+export interface SwarmEvent {
+  readonly id: TorrentId;
+  readonly name: string;
+}
+
+/** A peer of a swarm, as events name it. */
+export interface PeerEvent extends SwarmEvent {
+  readonly address: PeerAddress;
+  readonly incoming: boolean;
+  readonly transport: string;
+}
+
+/** A piece of a swarm, as events name it. */
+export interface PieceEvent extends SwarmEvent {
+  readonly piece: number;
+}
+
+/** One round of discovery for one swarm. The kernel decides when: by demand, backoff and the sources' `again`. */
+export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = defineHook<
+  DiscoverRequest,
+  PeerCandidate
+>()("gather", "peers.discover", { deadline: 60_000, onFailure: "skip" });
+
+/** Candidates are about to enter a peer pool. A filter that fails refuses the batch. */
+export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
+  "first",
+  "peers.admit",
+  { deadline: 5_000, onFailure: "refuse" },
+);
+
+/** A peer is being dialed: wrap it to encrypt or to refuse. */
+export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<DialRequest, OpenedStream>()(
+  "around",
+  "peers.dial",
+  { deadline: 30_000, onFailure: "refuse" },
+);
+
+/** A connection came in: wrap it to decrypt or to refuse. */
+export const acceptPeer: Hook<"around", AcceptRequest, OpenedStream> = defineHook<AcceptRequest, OpenedStream>()(
+  "around",
+  "peers.accept",
+  { deadline: 10_000, onFailure: "refuse" },
+);
+
+/** Ways to reach peers, by name: `tcp`, `utp`. Their order in the profile is the order of preference. */
+export const transports: Hook<"keyed", string, Transport> = defineHook<string, Transport>()(
+  "keyed",
+  "transports",
+  { onFailure: "skip" },
+);
+
+/** Tracker clients, by URL scheme without the colon: `http`, `https`, `udp`. */
+export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<string, TrackerClient>()(
+  "keyed",
+  "trackers.client",
+  { onFailure: "skip" },
+);
+
+/** BEP 10 extensions, by name: `ut_metadata`, `ut_pex`. */
+export const wireExtensions: Hook<"keyed", string, PeerExtensionFactory> = defineHook<string, PeerExtensionFactory>()(
+  "keyed",
+  "wire.extension",
+  { onFailure: "skip" },
+);
+
+/** A magnet's `info` dictionary is wanted. The answer is its raw bytes; the kernel verifies them. */
+export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Array> = defineHook<
+  { readonly id: TorrentId },
+  Uint8Array
+>()("first", "metadata.resolve", { onFailure: "skip" });
+
+/** A swarm was added, by the profile or by a command. */
+export const swarmAdded: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.added", {
+  onFailure: "skip",
+});
+
+/** A swarm was removed. */
+export const swarmRemoved: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.removed", {
+  onFailure: "skip",
+});
+
+/** A swarm's state changed: checking, downloading, seeding, paused, failed. */
+export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; readonly error?: string }, void> =
+  defineHook<SwarmEvent & { readonly state: string; readonly error?: string }>()("event", "swarm.state", {
+    onFailure: "skip",
+  });
+
+/** A peer finished its handshake. */
+export const peerConnected: Hook<"event", PeerEvent, void> = defineHook<PeerEvent>()("event", "peer.connected", {
+  onFailure: "skip",
+});
+
+/** A peer's connection ended; `reason` says why. */
+export const peerClosed: Hook<"event", PeerEvent & { readonly reason: string }, void> = defineHook<
+  PeerEvent & { readonly reason: string }
+>()("event", "peer.closed", { onFailure: "skip" });
+
+/** A piece was verified and is on disk. */
+export const pieceVerified: Hook<"event", PieceEvent, void> = defineHook<PieceEvent>()("event", "piece.verified", {
+  onFailure: "skip",
+});
+
+/** A piece did not match its hash. */
+export const pieceFailed: Hook<"event", PieceEvent, void> = defineHook<PieceEvent>()("event", "piece.failed", {
+  onFailure: "skip",
+});
+
+/** Every wanted piece is there. */
+export const swarmCompleted: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.completed", {
+  onFailure: "skip",
+});
+
+/** A tracker answered or failed. */
+export const trackerStatus: Hook<"event", SwarmEvent & { readonly status: TrackerStatus }, void> = defineHook<
+  SwarmEvent & { readonly status: TrackerStatus }
+>()("event", "tracker.status", { onFailure: "skip" });
+
+/** A new configuration was committed. */
+export const configReloaded: Hook<"event", { readonly generation: number }, void> = defineHook<
+  { readonly generation: number }
+>()("event", "config.reloaded", { onFailure: "skip" });

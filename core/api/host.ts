@@ -1,0 +1,213 @@
+/**
+ * The world, injectable. Everything that Weft reads from or does to the machine it runs on goes through these
+ * interfaces: `core/host/deno_host` is the real one, `core/host/memory_host` runs whole swarms in one process and in
+ * simulated time.
+ *
+ * @module
+ */
+import type { PeerAddress } from "../wire/mod.ts";
+
+/** A scheduled call. `cancel` twice is fine. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time, in milliseconds. Intervals use {@link Clock.now}; only people and trackers see {@link Clock.wall}. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. A jump of the wall clock does not move it. */
+  now(): number;
+  /** Milliseconds since the Unix epoch, as the machine believes. */
+  wall(): number;
+  /** Calls `run` once, `milliseconds` from now. */
+  after(milliseconds: number, run: () => void): Timer;
+}
+
+/** Randomness: unpredictable on the real host, seeded on the memory host. */
+export interface Random {
+  /** `length` random bytes. */
+  bytes(length: number): Uint8Array;
+  /** A whole number from 0 up to, not including, `bound` (at most 2^32). */
+  below(bound: number): number;
+}
+
+/**
+ * A stream of bytes in both directions: TCP, uTP, or either of them under MSE.
+ *
+ * One read and one write may be pending at a time. A pending call settles before its buffer may be used again, also
+ * when the stream closes under it.
+ */
+export interface ByteStream {
+  readonly local: PeerAddress;
+  readonly remote: PeerAddress;
+  /** Fills the start of `into` and returns how many bytes it put there; 0 is the end of the stream. */
+  read(into: Uint8Array): Promise<number>;
+  /** Gives bytes back: the next reads return them first. They are copied. */
+  unread(bytes: Uint8Array): void;
+  /** Writes all of `bytes`. They may be reused once the promise settles. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends the outgoing direction; what the other side still sends can be read. */
+  closeWrite(): Promise<void>;
+  /** Closes both directions; pending calls reject with `reason`. Twice is fine: the first reason stays. */
+  close(reason?: Error): void;
+}
+
+/** A listening socket. */
+export interface StreamListener {
+  readonly address: PeerAddress;
+  /** The next connection; rejects once closed. */
+  accept(): Promise<ByteStream>;
+  close(): void;
+}
+
+/** A UDP socket. */
+export interface DatagramSocket {
+  readonly address: PeerAddress;
+  /** The next datagram. `bytes` is a view of `into`. Rejects once closed. */
+  receive(into: Uint8Array): Promise<{ bytes: Uint8Array; from: PeerAddress }>;
+  send(bytes: Uint8Array, to: PeerAddress): Promise<void>;
+  close(): void;
+}
+
+/** Where a socket binds: an IP (`"::"` is dual-stack) and a port (0 lets the system choose). */
+export interface BindAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** One HTTP exchange, to one already resolved address. Redirects are not followed: that is the caller's policy. */
+export interface HttpRequest {
+  readonly url: URL;
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS). */
+  readonly connectTo?: PeerAddress;
+  readonly signal?: AbortSignal;
+}
+
+/** Serves HTTP until closed. */
+export interface HttpServer {
+  /** The address it listens on; undefined for a Unix socket. */
+  readonly address?: PeerAddress;
+  close(): Promise<void>;
+}
+
+/** A function that answers HTTP requests; hono's `app.fetch` is one. */
+export type HttpHandler = (request: Request) => Response | Promise<Response>;
+
+/** The network. Addresses are already canonical; policy (the egress guard) lives above. */
+export interface HostNet {
+  connect(to: PeerAddress, options?: { signal?: AbortSignal }): Promise<ByteStream>;
+  listen(at: BindAddress, options?: { reusePort?: boolean }): Promise<StreamListener>;
+  datagrams(at: BindAddress): Promise<DatagramSocket>;
+  /** The addresses of a host name: IP texts, in the resolver's order. */
+  resolve(name: string): Promise<readonly string[]>;
+  http(request: HttpRequest): Promise<Response>;
+  serve(at: BindAddress | { readonly path: string }, handler: HttpHandler): Promise<HttpServer>;
+}
+
+/** Why the disk refused. */
+export type DiskFault = "full" | "denied" | "readOnly" | "notFound" | "exists" | "tooManyFiles" | "io";
+
+/** A disk operation that failed. The message names the path. */
+export class DiskError extends Error {
+  override readonly name = "DiskError";
+  constructor(readonly fault: DiskFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** What a path holds. Times are milliseconds since the epoch, sizes are bytes. */
+export interface FileStat {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly size: number;
+  readonly modified: number;
+}
+
+/** An open file. Reads and writes are positional; any number may run at once. */
+export interface DiskFile {
+  /** Reads into `into` from `position`; returns how many bytes there were (less only at the file's end). */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Writes all of `bytes` at `position`, or throws {@link DiskError}. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** Makes what was written survive a power cut. */
+  sync(): Promise<void>;
+  stat(): Promise<FileStat>;
+  close(): Promise<void>;
+}
+
+/** Consecutive bytes of a file. */
+export interface FileRange {
+  readonly path: string;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** Files. Every failure is a {@link DiskError}. */
+export interface Disk {
+  open(path: string, options: { write: boolean; create?: boolean }): Promise<DiskFile>;
+  /** What is at `path` itself (a symlink is not followed), or undefined. */
+  lstat(path: string): Promise<FileStat | undefined>;
+  stat(path: string): Promise<FileStat | undefined>;
+  /** The path with every symlink resolved; throws `notFound`. */
+  realPath(path: string): Promise<string>;
+  /** Makes the directory and its parents. */
+  makeDirectory(path: string): Promise<void>;
+  list(path: string): Promise<readonly string[]>;
+  remove(path: string, options?: { recursive?: boolean }): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  readFile(path: string, options?: { maxBytes?: number }): Promise<Uint8Array>;
+  /** Replaces the file whole: readers see the old bytes or the new, never a part. */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Hashes ranges as one run of bytes, off the main thread on the real host. A range without a path stands for
+   * zeros; undefined when a file is missing or too short.
+   */
+  digest(
+    algorithm: "sha1" | "sha256",
+    ranges: readonly (FileRange | { readonly path?: undefined; readonly length: number })[],
+  ): Promise<Uint8Array | undefined>;
+}
+
+/** A value that SQLite stores. */
+export type SqlValue = null | number | bigint | string | Uint8Array;
+
+/** SQL with its parameters, in order. */
+export interface Statement {
+  readonly sql: string;
+  readonly values?: readonly SqlValue[];
+}
+
+/** One SQLite database, off the main thread on the real host. */
+export interface Database {
+  /** Runs the statements in one transaction; resolves once it is committed. */
+  run(statements: readonly Statement[]): Promise<void>;
+  all(statement: Statement): Promise<readonly Readonly<Record<string, SqlValue>>[]>;
+  close(): Promise<void>;
+}
+
+/** Opens databases. The file is locked for this process until closed: a second opener fails at once. */
+export interface HostDb {
+  /** @throws {DiskError} `denied` with a message that says who holds it, when another process has it open */
+  open(path: string): Promise<Database>;
+}
+
+/** The terminal and the process around the CLI. */
+export interface Terminal {
+  readonly interactive: boolean;
+  readonly columns: number;
+  out(text: string): void;
+  error(text: string): void;
+  /** Calls `run` on a signal until the result is disposed. */
+  onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP", run: () => void): Disposable;
+}
+
+/** What a runtime needs of the world. */
+export interface Host {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: HostNet;
+  readonly disk: Disk;
+  readonly db: HostDb;
+}

@@ -1,0 +1,17 @@
+/**
+ * The contract: everything that a plugin may import, under the name `weft`.
+ *
+ * @module
+ */
+export * from "./control.ts";
+export * from "./errors.ts";
+export * from "./extension.ts";
+export * from "./hook.ts";
+export * from "./hooks.ts";
+export * from "./host.ts";
+export * from "./plugin.ts";
+export * from "./schema.ts";
+export * from "./settings.ts";
+export * from "./tracker.ts";
+export * from "./transport.ts";
+export * from "../wire/mod.ts";

@@ -1,0 +1,107 @@
+/**
+ * Plugins: what an author writes and what the kernel hands to it.
+ *
+ * @module
+ */
+import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import type { Handler, Hook, Verb } from "./hook.ts";
+import type { BindAddress, ByteStream, Clock, DatagramSocket, HttpHandler, HttpServer, Random, StreamListener } from "./host.ts";
+import type { Schema } from "./schema.ts";
+
+/** Messages of a plugin; each line is stamped with the entry's name. */
+export interface Logger {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** An HTTP request through the egress guard. */
+export interface FetchOptions {
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal?: AbortSignal;
+  /** The most bytes of body to accept, after inflating; 1 MiB if not given. */
+  readonly maxBytes?: number;
+}
+
+/** An answer whose body is already there, bounded. */
+export interface FetchAnswer {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+  /** The address that answered. */
+  readonly from: string;
+  text(): string;
+  // deno-lint-ignore no-explicit-any
+  json(): any;
+}
+
+/** The network as a plugin sees it: names are resolved once, and every target passes the egress guard. */
+export interface PluginNet {
+  /** @throws {EgressError} when the target may not be connected to, naming the setting that would allow it */
+  connect(to: PeerAddress, signal?: AbortSignal): Promise<ByteStream>;
+  listen(at: BindAddress): Promise<StreamListener>;
+  datagrams(at: BindAddress): Promise<DatagramSocket>;
+  /** HTTP with at most 5 redirects, each hop guarded; credentials don't cross origins. */
+  fetch(url: string | URL, options?: FetchOptions): Promise<FetchAnswer>;
+  resolve(name: string): Promise<readonly string[]>;
+  serve(at: BindAddress, handler: HttpHandler): Promise<HttpServer>;
+}
+
+/** A swarm as plugins see it. Private ones are not shown. */
+export interface PublicSwarm {
+  readonly id: TorrentId;
+  readonly name: string;
+  readonly seeding: boolean;
+}
+
+/** The swarms that may be announced: a live view, without the private ones. */
+export interface SwarmsView extends Iterable<PublicSwarm> {
+  get(wireIdHex: string): PublicSwarm | undefined;
+  readonly size: number;
+}
+
+/** Everything a plugin's `setup` gets. What it acquires here is undone for it when the entry is retired. */
+export interface PluginScope<Config = unknown> {
+  /** The entry's identity: `as`, else `use`. */
+  readonly name: string;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: PluginNet;
+  readonly log: Logger;
+  readonly swarms: SwarmsView;
+  /** Aborts when the entry is retired. */
+  readonly signal: AbortSignal;
+  /** Attaches a handler; the result detaches it early. */
+  on<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>, handler: NoInfer<Handler<V, In, Out>>): Disposable;
+  /** Provides a value under a key; a duplicate key is a config error that names both plugins. */
+  provide<In, Out>(hook: Hook<"keyed", In, Out>, key: string, value: NoInfer<Out>): Disposable;
+  /** Owns a resource: disposed of, last first, when the entry is retired. */
+  use<R extends Disposable | AsyncDisposable>(resource: R): R;
+  /** Runs `run` when the entry is retired. */
+  defer(run: () => void | Promise<void>): void;
+}
+
+/** A plugin, made with {@link definePlugin}. */
+export interface Plugin<Config = unknown> {
+  /** What the profile calls it. */
+  readonly name: string;
+  /** One line on what it does. */
+  readonly summary?: string;
+  /** The schema of the entry's `with`. */
+  readonly config: Schema<Config>;
+  /** Capabilities that another entry must provide, such as `"transports"`: a hook's name, or `hook:key`. */
+  readonly needs?: readonly string[];
+  /** Capabilities that it provides, in the same words; the runtime orders entries by them. */
+  readonly provides?: readonly string[];
+  setup(plugin: PluginScope<Config>): void | Promise<void>;
+}
+
+/** Defines a plugin: the identity function, for its types. */
+export function definePlugin<Config>(plugin: Plugin<Config>): Plugin<Config> {
+  return plugin;
+}

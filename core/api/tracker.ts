@@ -1,0 +1,84 @@
+/** What the kernel's announcer and the tracker clients say to each other. @module */
+import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+
+/** The event of an announce (BEP 3); undefined is a regular one. */
+export type AnnounceEvent = "started" | "stopped" | "completed";
+
+/** One announce. */
+export interface AnnounceRequest {
+  readonly url: URL;
+  readonly id: TorrentId;
+  /** The 20 bytes that name the swarm to this tracker. */
+  readonly infoHash: Uint8Array;
+  readonly peerId: Uint8Array;
+  readonly port: number;
+  /** Bytes since `started`. */
+  readonly uploaded: number;
+  readonly downloaded: number;
+  /** Bytes still wanted. */
+  readonly left: number;
+  readonly event?: AnnounceEvent;
+  readonly wanted: number;
+  /** Tells this client to the tracker across changes of its address (BEP 7's `key`). */
+  readonly key: number;
+  /** What the tracker asked to be told back. */
+  readonly trackerId?: string;
+}
+
+/** What a tracker answered. Intervals are milliseconds, as sent: the announcer clamps them. */
+export interface AnnounceAnswer {
+  readonly peers: readonly PeerAddress[];
+  readonly interval?: number;
+  readonly minInterval?: number;
+  readonly seeders?: number;
+  readonly leechers?: number;
+  readonly trackerId?: string;
+  readonly warning?: string;
+  /** BEP 24: the address that the tracker saw us at. */
+  readonly externalIp?: string;
+  /** The tracker's own address. */
+  readonly from?: string;
+}
+
+/** Scrape figures of one swarm (BEP 48). */
+export interface ScrapeAnswer {
+  readonly seeders: number;
+  readonly leechers: number;
+  readonly completed: number;
+}
+
+/** A tracker that said no. `retry` is BEP 31's: milliseconds, or `"never"`. */
+export class TrackerError extends Error {
+  override readonly name = "TrackerError";
+  readonly retry?: number | "never";
+  constructor(message: string, options?: ErrorOptions & { retry?: number | "never" }) {
+    super(message, options);
+    this.retry = options?.retry;
+  }
+}
+
+/** A client of one kind of tracker, provided by URL scheme for `trackerClients`. */
+export interface TrackerClient {
+  /** @throws {TrackerError} when the tracker refuses or can't be understood */
+  announce(request: AnnounceRequest, signal: AbortSignal): Promise<AnnounceAnswer>;
+  /** Scrapes; the answers stand in the order of `infoHashes`, undefined for those that the tracker doesn't know. */
+  scrape?(
+    url: URL,
+    infoHashes: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<readonly (ScrapeAnswer | undefined)[]>;
+}
+
+/** What is known of one tracker of one swarm. Times are wall-clock milliseconds. */
+export interface TrackerStatus {
+  readonly url: string;
+  readonly tier: number;
+  readonly state: "idle" | "announcing" | "working" | "failed" | "disabled";
+  readonly lastAnnounce?: number;
+  readonly nextAnnounce?: number;
+  readonly seeders?: number;
+  readonly leechers?: number;
+  readonly peers?: number;
+  readonly error?: string;
+  readonly warning?: string;
+}

@@ -1,0 +1,74 @@
+/**
+ * What the store is to a swarm. The store is block-granular and hash-agnostic, and knows nothing of peers.
+ *
+ * @module
+ */
+import type { Bitfield, FileEntry } from "../wire/mod.ts";
+
+/** Judges the bytes of one piece, fed in order. */
+export interface Verifier {
+  update(bytes: Uint8Array): void;
+  /** Whether the bytes are right, or `"unknown"` while what they are compared with isn't known yet (Merkle). */
+  finish(): boolean | "unknown";
+}
+
+/** The shape of a torrent's data, and how its pieces are verified. */
+export interface Layout {
+  /** The torrent's name; with `multi`, the folder that its files stand in. */
+  readonly name: string;
+  readonly multi: boolean;
+  readonly files: readonly FileEntry[];
+  /** Bytes. */
+  readonly pieceLength: number;
+  readonly pieceCount: number;
+  /** Total bytes. */
+  readonly length: number;
+  pieceSize(piece: number): number;
+  verifier(piece: number): Verifier;
+}
+
+/** What the store tells its swarm. Called from a fresh stack, never from inside `write`. */
+export interface StoreEvents {
+  /**
+   * The piece is verified, on disk, and the bitfield that claims it is committed: peers may be told.
+   * `wrong` has, for each earlier failed attempt at this piece, the block indexes (16 KiB) whose bytes differed.
+   */
+  pieceStored(piece: number, wrong: readonly (readonly number[])[]): void;
+  /** The bytes don't match; the piece is empty again. */
+  pieceFailed(piece: number): void;
+  /** The disk refused, or a file changed under us. Nothing is written or read until `retry` succeeds. */
+  failed(error: Error): void;
+  /** `backlog` went from true to false. */
+  drained(): void;
+}
+
+/** The pieces of one torrent on disk. */
+export interface PieceStore {
+  /** Verified pieces whose claim is committed. Live; callers only read it. */
+  readonly have: Bitfield;
+  /** Open pieces hold as much memory as they may and the disk is behind: stop reading from peers until `drained`. */
+  readonly backlog: boolean;
+  /** Takes bytes of a piece (a block, or any part of one), copying them once. Synchronous; bytes already there are ignored. */
+  write(piece: number, begin: number, bytes: Uint8Array): void;
+  /** Forgets the bytes that an unfinished piece holds. */
+  discard(piece: number): void;
+  /**
+   * Fills `into` with bytes of a verified piece. True when they came from the read-ahead cache at once, else a
+   * promise; it rejects when the disk fails or the file was cut or replaced (`failed` tells the swarm too).
+   */
+  read(piece: number, begin: number, into: Uint8Array): true | Promise<void>;
+  /** Which files are wanted, by index. Bytes of the others live in the part file; those of newly wanted ones move out of it. */
+  select(wanted: readonly boolean[]): Promise<void>;
+  /** Hashes everything that is on disk and sets `have` to what is right. */
+  check(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void>;
+  /** Claims every piece without looking. */
+  trust(): Promise<void>;
+  /** Tries again after `failed`; rejects when the disk still refuses. */
+  retry(): Promise<void>;
+  /** Verified bytes of file `index`. */
+  fileProgress(index: number): number;
+  /** Resolves when everything written so far is on disk and its claims are committed. */
+  flush(): Promise<void>;
+  /** Flushes what is verified, closes files, returns memory. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,259 @@
+// Bencode (BEP 3) behind a guard. npm:bencode trusts its input: it allocates without end on a negative length, reads
+// past the end, and lets keys collide or set a prototype. So outside bytes go through the strict scan here; the library
+// reads and writes the single strings and integers, and dictionaries are Maps.
+import bencode from "bencode";
+import { ProtocolError } from "./errors.ts";
+import { byteString, fromByteString, quote } from "./text.ts";
+
+/** A decoded value. Dictionary keys are byte strings (one character per byte): ASCII reads as it is, binary keys are lossless. */
+export type Bencoded = number | bigint | Uint8Array | Bencoded[] | BencodedDict;
+/** A decoded dictionary. */
+export type BencodedDict = Map<string, Bencoded>;
+
+/** What can be encoded. Text becomes UTF-8; keys are byte strings; a property that is undefined is left out. */
+export type Encodable =
+  | string
+  | number
+  | bigint
+  | Uint8Array
+  | Encoded
+  | readonly Encodable[]
+  | ReadonlyMap<string, Encodable>
+  | { readonly [key: string]: Encodable | undefined };
+
+/** Bencode that exists already and goes into the output byte for byte. */
+export class Encoded {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
+/** Where a value lies in the scanned bytes: from `start` up to, not including, `end`. */
+export interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+/** A value with its place; strings are views of the scanned bytes. */
+export type Span =
+  | Place & { readonly kind: "integer"; readonly value: number | bigint }
+  | Place & { readonly kind: "string"; readonly bytes: Uint8Array }
+  | Place & { readonly kind: "list"; readonly items: readonly Span[] }
+  | DictSpan;
+/** A dictionary with the places of its values. */
+export type DictSpan = Place & { readonly kind: "dict"; readonly entries: ReadonlyMap<string, Span> };
+
+/** How much a scan takes before it refuses. */
+export interface ScanLimits {
+  /** Bytes of input; default 64 MiB, the largest torrent file. */
+  readonly maxBytes?: number;
+  /** Nested lists and dictionaries; default 100, so that input can't exhaust the stack. */
+  readonly maxDepth?: number;
+  /** Values in all; default 2^20, so that "lelele…" can't turn each byte into an object of a hundred. */
+  readonly maxItems?: number;
+  /** Leave bytes after the value alone instead of refusing them. */
+  readonly allowTrailing?: boolean;
+  /** Refuse keys out of order. They occur in the wild, so the default accepts them (duplicates never). */
+  readonly sorted?: boolean;
+}
+
+const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_DEPTH = 100;
+const MAX_ITEMS = 2 ** 20;
+// 64-bit numbers have at most 20 digits; parsing millions of them would stall the thread.
+const MAX_DIGITS = 20;
+
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const COLON = 0x3a;
+const D = 0x64;
+const E = 0x65;
+const I = 0x69;
+const L = 0x6c;
+
+/** Checks the structure strictly and returns where everything lies. Throws ProtocolError with the offset of the fault. */
+export function scan(bytes: Uint8Array, limits: ScanLimits = {}): Span {
+  const maxBytes = limits.maxBytes ?? MAX_BYTES;
+  if (bytes.length > maxBytes) {
+    throw new ProtocolError(
+      `Cannot decode bencode: size must be at most ${maxBytes}, current value is ${bytes.length}`,
+    );
+  }
+  const span = new Scanner(bytes, limits).value(0, 0);
+  if (!limits.allowTrailing && span.end !== bytes.length) {
+    throw new ProtocolError(`Cannot decode bencode: ${bytes.length - span.end} bytes follow the value`);
+  }
+  return span;
+}
+
+/** Decodes one value that fills the bytes. Throws ProtocolError as {@link scan} does. */
+export function decode(bytes: Uint8Array, limits?: ScanLimits): Bencoded {
+  return spanValue(scan(bytes, limits));
+}
+
+/** Decodes the value that the bytes begin with, for messages with a payload behind it (BEP 9). `end` is where that starts. */
+export function decodePrefix(bytes: Uint8Array, limits?: ScanLimits): { value: Bencoded; end: number } {
+  const span = scan(bytes, { ...limits, allowTrailing: true });
+  return { value: spanValue(span), end: span.end };
+}
+
+/** The decoded value of a span; byte strings stay views of the scanned bytes. */
+export function spanValue(span: Span): Bencoded {
+  switch (span.kind) {
+    case "integer":
+      return span.value;
+    case "string":
+      return span.bytes;
+    case "list":
+      return span.items.map(spanValue);
+    case "dict":
+      return new Map(Array.from(span.entries, ([key, value]) => [key, spanValue(value)]));
+  }
+}
+
+/** The raw bytes of the top-level "info" dictionary: what the info-hash is the hash of. Throws ProtocolError without one. */
+export function infoSpan(bytes: Uint8Array): Uint8Array {
+  const span = scan(bytes);
+  const info = span.kind === "dict" ? span.entries.get("info") : undefined;
+  if (info?.kind !== "dict") throw new ProtocolError('Cannot read torrent: "info" must be a dictionary');
+  return bytes.subarray(info.start, info.end);
+}
+
+/** Encodes canonically, keys in order of their bytes. Throws TypeError on what bencode can't hold (fractions, null, booleans). */
+export function encode(value: Encodable): Uint8Array {
+  const parts: Uint8Array[] = [];
+  write(parts, value);
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+const [DICT_START, LIST_START, END] = [D, L, E].map((byte) => Uint8Array.of(byte));
+
+function write(parts: Uint8Array[], value: Encodable): void {
+  if (value instanceof Uint8Array || typeof value === "string" || Number.isSafeInteger(value)) {
+    parts.push(bencode.encode(value));
+  } else if (typeof value === "bigint") {
+    parts.push(fromByteString(`i${value}e`));
+  } else if (value instanceof Encoded) {
+    parts.push(value.bytes);
+  } else if (Array.isArray(value)) {
+    parts.push(LIST_START);
+    for (const item of value) write(parts, item);
+    parts.push(END);
+  } else if (typeof value === "object" && value !== null) {
+    writeDict(parts, value instanceof Map ? [...value] : Object.entries(value));
+  } else {
+    throw new TypeError(
+      `Cannot encode bencode: expected text, bytes, an integer, a list or a dictionary, not ${value}`,
+    );
+  }
+}
+
+function writeDict(parts: Uint8Array[], entries: [string, Encodable | undefined][]): void {
+  parts.push(DICT_START);
+  for (const [key, value] of entries.sort(([a], [b]) => a < b ? -1 : 1)) {
+    if (value === undefined) continue;
+    write(parts, fromByteString(key));
+    write(parts, value);
+  }
+  parts.push(END);
+}
+
+class Scanner {
+  #items = 0;
+  readonly #maxDepth: number;
+  readonly #maxItems: number;
+  readonly #sorted: boolean;
+
+  constructor(readonly bytes: Uint8Array, limits: ScanLimits) {
+    this.#maxDepth = limits.maxDepth ?? MAX_DEPTH;
+    this.#maxItems = limits.maxItems ?? MAX_ITEMS;
+    this.#sorted = limits.sorted ?? false;
+  }
+
+  value(start: number, depth: number): Span {
+    if (++this.#items > this.#maxItems) throw this.#fault(`more than ${this.#maxItems} values`, start);
+    if (depth > this.#maxDepth) throw this.#fault(`nested deeper than ${this.#maxDepth}`, start);
+    switch (this.bytes[start]) {
+      case I:
+        return this.#integer(start);
+      case L:
+        return this.#list(start, depth);
+      case D:
+        return this.#dict(start, depth);
+      default:
+        return this.#string(start);
+    }
+  }
+
+  #integer(start: number): Span {
+    const negative = this.bytes[start + 1] === MINUS;
+    const digits = start + (negative ? 2 : 1);
+    const stop = this.#digits(digits);
+    if (this.bytes[stop] !== E) throw this.#fault("expected the end of an integer", stop);
+    if (negative && this.bytes[digits] === ZERO) throw this.#fault("negative zero", start);
+    // Beyond 15 digits a number may be rounded, so those are read exactly and narrowed if they fit.
+    const exact = stop - digits > 15 ? BigInt(byteString(this.bytes.subarray(start + 1, stop))) : undefined;
+    const value = exact === undefined
+      ? bencode.decode(this.bytes, start, stop + 1)
+      : Number.isSafeInteger(Number(exact))
+      ? Number(exact)
+      : exact;
+    return { kind: "integer", start, end: stop + 1, value };
+  }
+
+  #string(start: number): Span & { kind: "string" } {
+    const stop = this.#digits(start);
+    if (this.bytes[stop] !== COLON) throw this.#fault("expected a colon after a length", stop);
+    let length = 0;
+    for (let i = start; i < stop; i++) length = length * 10 + this.bytes[i] - ZERO;
+    const end = stop + 1 + length;
+    if (end > this.bytes.length) throw this.#fault(`a string of ${length} bytes passes the end`, start);
+    return { kind: "string", start, end, bytes: this.bytes.subarray(stop + 1, end) };
+  }
+
+  #list(start: number, depth: number): Span {
+    const items: Span[] = [];
+    let at = start + 1;
+    while (this.bytes[at] !== E) {
+      const item = this.value(at, depth + 1);
+      items.push(item);
+      at = item.end;
+    }
+    return { kind: "list", start, end: at + 1, items };
+  }
+
+  #dict(start: number, depth: number): Span {
+    const entries = new Map<string, Span>();
+    let previous = "";
+    let at = start + 1;
+    while (this.bytes[at] !== E) {
+      const name = this.#string(at);
+      const key = byteString(name.bytes);
+      if (entries.has(key)) throw this.#fault(`duplicate key ${quote(key)}`, at);
+      if (this.#sorted && key < previous) throw this.#fault(`key ${quote(key)} out of order`, at);
+      const value = this.value(name.end, depth + 1);
+      entries.set(key, value);
+      previous = key;
+      at = value.end;
+    }
+    return { kind: "dict", start, end: at + 1, entries };
+  }
+
+  /** Where the digits at `at` end: at least one, without a leading zero, bounded. */
+  #digits(at: number): number {
+    let stop = at;
+    while (this.bytes[stop] >= ZERO && this.bytes[stop] <= ZERO + 9) {
+      if (++stop - at > MAX_DIGITS) throw this.#fault(`a number of more than ${MAX_DIGITS} digits`, at);
+    }
+    if (stop === at) throw this.#fault(at < this.bytes.length ? "expected a value" : "unexpected end", at);
+    if (this.bytes[at] === ZERO && stop - at > 1) throw this.#fault("leading zero", at);
+    return stop;
+  }
+
+  #fault(what: string, at: number): ProtocolError {
+    return new ProtocolError(`Cannot decode bencode: ${what} at byte ${at}`);
+  }
+}
