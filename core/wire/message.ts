@@ -1,6 +1,24 @@
 // The peer wire stream: BEP 3, with PORT of BEP 5, the fast extension of BEP 6 and the envelope of BEP 10. Other ids
 // (21 to 23 are BEP 52's) are skipped. Both directions are the hot path: no closures and no allocation per message.
 import { ProtocolError } from "./errors.ts";
+import {
+  ALLOWED_FAST,
+  BITFIELD,
+  CANCEL,
+  CHOKE,
+  EXTENDED,
+  HAVE,
+  HAVE_ALL,
+  HAVE_NONE,
+  INTERESTED,
+  NOT_INTERESTED,
+  PIECE,
+  PORT,
+  REJECT,
+  REQUEST,
+  SUGGEST,
+  UNCHOKE,
+} from "./message_ids.ts";
 
 /** Receives what a {@link MessageDecoder} reads, in stream order. Views are valid until the method returns. */
 export interface MessageSink {
@@ -40,23 +58,6 @@ export interface MessageLimits {
   /** The payload of an extended message. */
   maxExtended: number;
 }
-
-const CHOKE = 0;
-const UNCHOKE = 1;
-const INTERESTED = 2;
-const NOT_INTERESTED = 3;
-const HAVE = 4;
-const BITFIELD = 5;
-const REQUEST = 6;
-const PIECE = 7;
-const CANCEL = 8;
-const PORT = 9;
-const SUGGEST = 13;
-const HAVE_ALL = 14;
-const HAVE_NONE = 15;
-const REJECT = 16;
-const ALLOWED_FAST = 17;
-const EXTENDED = 20;
 
 // Holds every frame of fixed length; larger ones grow it for as long as they last.
 const HELD_SIZE = 64;

@@ -96,3 +96,8 @@ export function quote(text: string): string {
   const limit = 100;
   return JSON.stringify(text.length > limit ? text.slice(0, limit) + "…" : text);
 }
+
+/** The same object without the properties that are undefined. */
+export function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
