@@ -1,6 +1,6 @@
 // Magnet links: BEP 9 (xt, dn, tr, x.pe), BEP 19 (ws), BEP 52 (btmh) and BEP 53 (so).
 import { ProtocolError } from "./errors.ts";
-import { parseHostPort } from "./peer_address.ts";
+import { tryParseHostPort } from "./peer_address.ts";
 import { fromHex, quote, toHex, withoutUndefined } from "./text.ts";
 import { InfoHash, type TorrentId, torrentId } from "./torrent_id.ts";
 
@@ -53,7 +53,7 @@ export function parseMagnet(text: string): Magnet {
     id: readTopics(values("xt")),
     name: values("dn")[0],
     trackers: few(values("tr").filter((url) => URL.canParse(url))),
-    peers: few(values("x.pe").filter(isHostPort)),
+    peers: few(values("x.pe").filter(tryParseHostPort)),
     webSeeds: few([...values("ws"), ...values("as")].filter((url) => URL.canParse(url))),
     select: select === undefined ? undefined : readSelection(select),
   });
@@ -98,13 +98,4 @@ function readSelection(text: string): [number, number][] {
 
 function few(values: readonly string[]): string[] {
   return [...new Set(values)].slice(0, MAX_ENTRIES);
-}
-
-function isHostPort(text: string): boolean {
-  try {
-    parseHostPort(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -43,23 +43,35 @@ export function peerAddressFromBytes(bytes: Uint8Array, port: number): PeerAddre
 
 /** Reads "1.2.3.4:6881" or "[::1]:6881". Throws ProtocolError on anything else, DNS names included. */
 export function parsePeerAddress(text: string): PeerAddress {
-  const { host, port } = splitPort(text);
-  const parsed = parseIp(host);
-  if (!parsed || text.startsWith("[") !== host.includes(":")) {
+  const read = tryParseHostPort(text);
+  const parsed = read && parseIp(read.host);
+  if (!parsed) {
     throw new ProtocolError(
       `Cannot read peer address: expected "1.2.3.4:6881" or "[::1]:6881", current value is ${quote(text)}`,
     );
   }
-  return fromParts(parsed.text, parsed.family, port);
+  return fromParts(parsed.text, parsed.family, read.port);
 }
 
 /** Reads an address or a DNS name with its port. Throws ProtocolError on anything else. */
 export function parseHostPort(text: string): HostPort {
-  const { host, port } = splitPort(text);
+  const read = tryParseHostPort(text);
+  if (!read) {
+    throw new ProtocolError(
+      `Cannot read host: expected an address or a DNS name with a port, current value is ${quote(text)}`,
+    );
+  }
+  return read;
+}
+
+/** As {@link parseHostPort}, but undefined instead of an error, for lists that skip what they can't use. */
+export function tryParseHostPort(text: string): HostPort | undefined {
+  const parts = splitPort(text);
+  if (!parts) return undefined;
+  const { host, port, bracketed } = parts;
   const parsed = parseIp(host);
-  if (parsed && text.startsWith("[") === host.includes(":")) return { host: parsed.text, port };
-  if (!text.startsWith("[") && isDnsName(host)) return { host: host.toLowerCase(), port };
-  throw new ProtocolError(`Cannot read host: expected an address or a DNS name, current value is ${quote(text)}`);
+  if (parsed) return bracketed === host.includes(":") ? { host: parsed.text, port } : undefined;
+  return !bracketed && isDnsName(host) ? { host: host.toLowerCase(), port } : undefined;
 }
 
 /** The parts of an IPv4 or IPv6 text, or undefined when it is neither. An IPv4-mapped address comes back as IPv4. */
@@ -86,15 +98,11 @@ function fromParts(ip: string, family: 4 | 6, port: number): PeerAddress {
   return { ip, port, family, key: family === 4 ? `${ip}:${port}` : `[${ip}]:${port}` };
 }
 
-function splitPort(text: string): HostPort {
+function splitPort(text: string): HostPort & { bracketed: boolean } | undefined {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (!match || port < 1 || port > 65535) {
-    throw new ProtocolError(
-      `Cannot read address: expected a host and a port of 1 to 65535, current value is ${quote(text)}`,
-    );
-  }
-  return { host: match[1] ?? match[2], port };
+  if (!match || port < 1 || port > 65535) return undefined;
+  return { host: match[1] ?? match[2], port, bracketed: match[1] !== undefined };
 }
 
 /** RFC 1123 labels (and the underscore that exists in the wild); a numeric last label is a mistyped IPv4. */
