@@ -82,6 +82,8 @@ export interface HttpRequest {
   readonly body?: Uint8Array;
   /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS). */
   readonly connectTo?: PeerAddress;
+  /** Connect to this Unix socket, whatever `url` names. */
+  readonly unixPath?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -103,6 +105,7 @@ export interface HostNet {
   /** The addresses of a host name: IP texts, in the resolver's order. */
   resolve(name: string): Promise<readonly string[]>;
   http(request: HttpRequest): Promise<Response>;
+  /** Serves HTTP at an address, or on a Unix socket that only this user may use (mode 0600). */
   serve(at: BindAddress | { readonly path: string }, handler: HttpHandler): Promise<HttpServer>;
 }
 
