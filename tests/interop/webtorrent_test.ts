@@ -1,0 +1,4 @@
+import { webtorrent } from "../support/clients/webtorrent.ts";
+import { matrix } from "./matrix.ts";
+
+await matrix(webtorrent);
