@@ -1,0 +1,64 @@
+/** The control client: a running Weft as seen from another process. @module */
+import type { AddSwarm, HostNet, Runtime, RuntimeEvent, RuntimeSnapshot, SwarmDetail } from "../api/mod.ts";
+import { CommandError } from "../api/mod.ts";
+import { utf8Encode } from "../wire/mod.ts";
+import { writeAdd } from "./requests.ts";
+
+/** The commands of {@link Runtime}, and what it shows, over the control socket. */
+export interface ControlClient
+  extends Pick<Runtime, "add" | "remove" | "update" | "recheck" | "addPeers" | "announce" | "stop"> {
+  snapshot(): Promise<RuntimeSnapshot>;
+  swarm(id: string): Promise<SwarmDetail>;
+  /** Every event after `since` (from now if not given), until `signal` aborts or the process ends. */
+  events(signal: AbortSignal, since?: number): AsyncGenerator<RuntimeEvent>;
+}
+
+/** A client for the socket at `path`. Calls reject with {@link CommandError} when the command fails or nobody answers. */
+export function connectControl(net: HostNet, path: string): ControlClient {
+  const request = async (target: string, body?: unknown, signal?: AbortSignal): Promise<Response> => {
+    let response: Response;
+    try {
+      response = await net.http({
+        url: new URL(target, "http://weft/"),
+        unixPath: path,
+        ...(signal && { signal }),
+        ...(body !== undefined && {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: utf8Encode(JSON.stringify(body)),
+        }),
+      });
+    } catch (cause) {
+      throw new CommandError(`No Weft answers at "${path}"`, { cause });
+    }
+    if (response.ok) return response;
+    const { error } = await response.json().catch(() => ({})) as { error?: string };
+    throw new CommandError(error ?? `The running Weft answered with status ${response.status}`);
+  };
+  const get = async <T>(target: string): Promise<T> => await (await request(target)).json() as T;
+  const post = async <T>(target: string, body: unknown): Promise<T> => await (await request(target, body)).json() as T;
+  const tell = async (target: string, body: unknown): Promise<void> => {
+    await post(target, body);
+  };
+
+  return {
+    add: (swarm: AddSwarm) => post("/add", writeAdd(swarm)),
+    remove: (id, options = {}) => tell("/remove", { id, deleteData: options.deleteData ?? false }),
+    update: (id, change) => post("/update", { id, ...change }),
+    recheck: (id) => tell("/recheck", { id }),
+    addPeers: (id, peers) => tell("/peers", { id, peers }),
+    announce: (id) => tell("/announce", { id }),
+    stop: () => tell("/stop", {}),
+    snapshot: () => get("/snapshot"),
+    swarm: (id) => get(`/swarms/${encodeURIComponent(id)}`),
+    async *events(signal, since) {
+      const response = await request(since === undefined ? "/events" : `/events?since=${since}`, undefined, signal);
+      let rest = "";
+      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) yield JSON.parse(line) as RuntimeEvent;
+      }
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** What a caller may send, checked key by key: callers are trusted no further than peers are. @module */
+import type { AddSwarm, UpdateSwarm } from "../api/mod.ts";
+import { CommandError } from "../api/mod.ts";
+import { byteString, fromByteString } from "../wire/mod.ts";
+
+interface Check {
+  readonly expects: string;
+  test(value: unknown): boolean;
+}
+type Shape = Readonly<Record<string, Check>>;
+
+/** No list that a caller sends is longer: file indexes of the largest torrent fit. */
+const MAX_ITEMS = 2 ** 20;
+
+const text: Check = { expects: "text", test: (value) => typeof value === "string" };
+const flag: Check = { expects: "true or false", test: (value) => typeof value === "boolean" };
+const index: Check = { expects: "a whole number from 0 up", test: isIndex };
+const priority: Check = { expects: "0 to 7", test: (value) => isIndex(value) && value <= 7 };
+
+const limits: Check = {
+  expects: 'an object of "down", "up", "ratio" and "seedTime"',
+  test: (value) =>
+    isRecord(value) &&
+    Object.entries(value).every(([key, n]) => ["down", "up", "ratio", "seedTime"].includes(key) && isAmount(n)),
+};
+const priorities: Check = {
+  expects: "an object of file indexes with priorities 0 to 7",
+  test: (value) =>
+    isRecord(value) && Object.entries(value).every(([key, n]) => /^\d{1,7}$/.test(key) && priority.test(n)),
+};
+
+const changes = { paused: flag, select: listOf(index), sequential: flag, limits };
+const addShape: Shape = {
+  ...changes,
+  path: text,
+  peers: listOf(text),
+  trackers: listOf(text),
+  allowLocal: flag,
+  existing: oneOf("resume", "check", "trust"),
+};
+const updateShape: Shape = { ...changes, priorities };
+
+/** The body of `add`: an {@link AddSwarm} whose .torrent stands in base64 as `torrent`, its magnet as `magnet`. */
+export function readAdd(body: unknown): AddSwarm {
+  const { torrent, magnet, ...rest } = checked(body, { ...addShape, torrent: text, magnet: text });
+  if ((torrent === undefined) === (magnet === undefined)) {
+    throw new CommandError('Cannot add: expected either "torrent" or "magnet"');
+  }
+  return { ...rest, source: magnet === undefined ? fromBase64(torrent as string) : magnet as string, origin: "user" };
+}
+
+/** The body of `add` for a request: what {@link readAdd} reads. */
+export function writeAdd({ source, origin: _, ...rest }: AddSwarm): Record<string, unknown> {
+  return typeof source === "string" ? { magnet: source, ...rest } : { torrent: btoa(byteString(source)), ...rest };
+}
+
+/** The body of `update`: a swarm's id and what changes. */
+export function readUpdate(body: unknown): { id: string; change: UpdateSwarm } {
+  const { id, ...change } = checked(body, { ...updateShape, id: text }, "id");
+  return { id: id as string, change };
+}
+
+/** The body of the commands that name a swarm, and perhaps peers or whether its data goes too. */
+export function readCommand(body: unknown): { id: string; peers: readonly string[]; deleteData: boolean } {
+  const { id, peers = [], deleteData = false } = checked(
+    body,
+    { id: text, peers: listOf(text), deleteData: flag },
+    "id",
+  );
+  return { id: id as string, peers: peers as string[], deleteData: deleteData as boolean };
+}
+
+function checked(body: unknown, shape: Shape, ...required: string[]): Record<string, unknown> {
+  if (!isRecord(body)) throw new CommandError("Cannot read command: expected a JSON object");
+  for (const [key, value] of Object.entries(body)) {
+    const check = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (!check) throw new CommandError(`Cannot read command: unknown key ${JSON.stringify(key.slice(0, 100))}`);
+    if (!check.test(value)) throw new CommandError(`Cannot read command: "${key}" must be ${check.expects}`);
+  }
+  for (const key of required) {
+    if (body[key] === undefined) throw new CommandError(`Cannot read command: "${key}" is missing`);
+  }
+  return body;
+}
+
+function listOf(item: Check): Check {
+  return {
+    expects: `a list of at most ${MAX_ITEMS} items, each ${item.expects}`,
+    test: (value) => Array.isArray(value) && value.length <= MAX_ITEMS && value.every((each) => item.test(each)),
+  };
+}
+
+function oneOf(...values: readonly string[]): Check {
+  return {
+    expects: values.map((value) => `"${value}"`).join(" or "),
+    test: (value) => values.includes(value as string),
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAmount(value: unknown): boolean {
+  return typeof value === "number" && value >= 0;
+}
+
+function isIndex(value: unknown): value is number {
+  return Number.isSafeInteger(value) && value as number >= 0;
+}
+
+function fromBase64(encoded: string): Uint8Array {
+  try {
+    return fromByteString(atob(encoded));
+  } catch {
+    throw new CommandError('Cannot read command: "torrent" must be base64');
+  }
+}
