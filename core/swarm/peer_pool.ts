@@ -1,0 +1,356 @@
+import type { Random } from "../api/mod.ts";
+import type { PeerAddress } from "../wire/mod.ts";
+import { BanList } from "./ban_list.ts";
+import { peerPriority } from "./peer_priority.ts";
+
+/** Who named a peer: `"user"`, `"incoming"`, or an entry's name such as `"dht"`, perhaps with what it asked. */
+export type PeerSource = string;
+
+/** An address that a swarm knows, and what became of it. Times are milliseconds of the host's clock. */
+export interface PoolPeer {
+  readonly address: PeerAddress;
+  /** Who named it, the first few; the first one's share of the pool it counts against. */
+  readonly sources: ReadonlySet<PeerSource>;
+  /** Named by the user: dialed first, retried sooner, never evicted. */
+  readonly trusted: boolean;
+  /** False while all that is known is the port that it connected from. */
+  readonly dialable: boolean;
+  /** Dials and sessions without use, one after another. */
+  readonly failures: number;
+  /** The last failure, for people. */
+  readonly lastError?: string;
+  /** Not dialed before this; Infinity is never. */
+  readonly retryAt: number;
+  /** When a source last named it or a session with it ended. */
+  readonly lastSeen: number;
+  readonly banned: boolean;
+  readonly connected: boolean;
+  readonly dialing: boolean;
+  /** A dial of ours got through to it. */
+  readonly reachedDirectly: boolean;
+  /** The transport that worked last. */
+  readonly transport?: string;
+  /** It has everything: not dialed while we seed. The session sets it. */
+  seed: boolean;
+  /** BEP 40 rank, 0 to 2^32-1; random until our own address of its family is known. */
+  readonly priority: number;
+}
+
+/** How a session ended. */
+export interface PoolClose {
+  /** It got through the handshake. */
+  readonly worked: boolean;
+  /** Data went over it, in either direction: what was held against the peer is forgotten. */
+  readonly useful: boolean;
+  /** True dials again at once, false never; by backoff if not given. */
+  readonly retry?: boolean;
+}
+
+/** Limits of one pool. */
+export interface PeerPoolOptions {
+  /** Most addresses, 2,000 if not given: discovery can't fill memory. */
+  readonly maxPeers?: number;
+  /** Most addresses of one IP, 64 if not given: naming every port of a host can't turn a swarm against it. */
+  readonly maxPerIp?: number;
+  readonly random: Random;
+  /** Our own address as others see it, for BEP 40. */
+  readonly self?: PeerAddress;
+}
+
+type Entry = { -readonly [K in keyof PoolPeer]: PoolPeer[K] } & { readonly sources: Set<PeerSource> };
+
+/** What one look at every peer finds. It holds until a peer changes or `until` comes. */
+interface Survey {
+  readonly seeding: boolean;
+  readonly from: number;
+  readonly until: number;
+  readonly best?: Entry;
+  readonly candidates: number;
+}
+
+/** Every address known for one swarm: whom to dial next, whom to leave alone. */
+export class PeerPool {
+  readonly #peers = new Map<string, Entry>();
+  /** The peers of the source that named them first, oldest first. */
+  readonly #shares = new Map<PeerSource, Set<Entry>>();
+  readonly #perIp = new Map<string, number>();
+  readonly #bans = new BanList();
+  readonly #self = new Map<4 | 6, PeerAddress>();
+  readonly #random: Random;
+  readonly #maxPeers: number;
+  readonly #maxPerIp: number;
+  #survey?: Survey;
+
+  constructor(options: PeerPoolOptions) {
+    this.#random = options.random;
+    this.#maxPeers = options.maxPeers ?? 2_000;
+    this.#maxPerIp = options.maxPerIp ?? 64;
+    if (options.self) this.setSelf(options.self);
+  }
+
+  /** How many addresses it knows. */
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** Every peer. */
+  entries(): Iterable<PoolPeer> {
+    return this.#peers.values();
+  }
+
+  get(key: string): PoolPeer | undefined {
+    return this.#peers.get(key);
+  }
+
+  /** Learns our own address of one family, as others see it, and ranks the peers anew (BEP 40). */
+  setSelf(self: PeerAddress): void {
+    if (this.#self.get(self.family)?.key === self.key) return;
+    this.#self.set(self.family, self);
+    for (const peer of this.#peers.values()) peer.priority = this.#rank(peer.address);
+    this.#survey = undefined;
+  }
+
+  /**
+   * Takes an address that `source` named, or adds the source to the one it knows. Undefined when it is banned, or when
+   * there is no room: a full pool makes some only at the expense of the source that holds most, so that none can push
+   * out what the others named. `dialable: false` is for the port that a peer connected from.
+   */
+  add(
+    now: number,
+    address: PeerAddress,
+    source: PeerSource,
+    options: { readonly trusted?: boolean; readonly dialable?: boolean; readonly seed?: boolean } = {},
+  ): PoolPeer | undefined {
+    const { trusted = false, dialable = true, seed = false } = options;
+    const known = this.#peers.get(address.key);
+    if (known) {
+      if (known.banned) return undefined;
+      if (known.sources.size < maxSources) known.sources.add(source);
+      if (trusted && !known.trusted) known.retryAt = Math.min(known.retryAt, now);
+      known.trusted ||= trusted;
+      known.dialable ||= dialable;
+      known.seed ||= seed;
+      known.lastSeen = now;
+      this.#survey = undefined;
+      return known;
+    }
+    if (this.isBanned(address.ip) || this.isBanned(address.key)) return undefined;
+    if (!trusted && (this.#perIp.get(address.ip) ?? 0) >= this.#maxPerIp) return undefined;
+    if (this.#peers.size >= this.#maxPeers && !this.#makeRoom(now, source, trusted)) return undefined;
+    return this.#insert({
+      address,
+      sources: new Set([source]),
+      trusted,
+      dialable,
+      failures: 0,
+      retryAt: now,
+      lastSeen: now,
+      banned: false,
+      connected: false,
+      dialing: false,
+      reachedDirectly: false,
+      seed,
+      priority: this.#rank(address),
+    }, source);
+  }
+
+  /** How many could be dialed now. */
+  candidates(now: number, options: { readonly seeding?: boolean } = {}): number {
+    return this.#look(now, options.seeding ?? false).candidates;
+  }
+
+  /**
+   * The best peer to dial now: named by the user, then with the fewest failures, then by BEP 40. It stays the best
+   * until {@link PeerPool.dialing} says that it is being dialed.
+   */
+  next(now: number, options: { readonly seeding?: boolean } = {}): PoolPeer | undefined {
+    return this.#look(now, options.seeding ?? false).best;
+  }
+
+  /** When the next peer comes out of its backoff, or undefined when none is waiting. */
+  nextRetry(now: number, options: { readonly seeding?: boolean } = {}): number | undefined {
+    const { until } = this.#look(now, options.seeding ?? false);
+    return until < Infinity ? until : undefined;
+  }
+
+  /** A dial begins. */
+  dialing(key: string): void {
+    this.#change(key, (peer) => peer.dialing = true);
+  }
+
+  /** A session with it stands, whoever dialed. */
+  connected(key: string, options: { readonly transport?: string } = {}): void {
+    this.#change(key, (peer) => {
+      if (peer.dialing) peer.reachedDirectly = true;
+      peer.dialing = false;
+      peer.connected = true;
+      peer.transport = options.transport ?? peer.transport;
+    });
+  }
+
+  /** A dial came to nothing. */
+  failed(now: number, key: string, why: string): void {
+    this.#change(key, (peer) => {
+      peer.dialing = false;
+      peer.lastError = why;
+      this.#backOff(now, peer);
+    });
+  }
+
+  /** A session ended. */
+  closed(now: number, key: string, how: PoolClose): void {
+    this.#change(key, (peer) => {
+      peer.connected = false;
+      peer.dialing = false;
+      if (how.worked) peer.lastSeen = now;
+      if (!peer.dialable && !peer.banned) return this.#delete(peer);
+      if (how.useful) peer.failures = 0;
+      if (how.retry === true) peer.retryAt = now;
+      else if (how.retry === false) peer.retryAt = Infinity;
+      else if (how.useful) peer.retryAt = now + this.#delay(peer, 1);
+      else this.#backOff(now, peer);
+    });
+  }
+
+  /** Bans an IP or one address (`address.key`), and returns those of its peers that are connected, to be closed. */
+  ban(target: string, reason: string): PoolPeer[] {
+    this.#bans.add(target, reason);
+    this.#survey = undefined;
+    const connected: PoolPeer[] = [];
+    for (const peer of this.#peers.values()) {
+      if (peer.address.ip !== target && peer.address.key !== target) continue;
+      peer.banned = true;
+      peer.lastError = reason;
+      if (peer.connected) connected.push(peer);
+    }
+    return connected;
+  }
+
+  /** Whether this IP, or this address (`address.key`), is banned. An address is also banned with its IP: ask for both. */
+  isBanned(target: string): boolean {
+    return this.#bans.reason(target) !== undefined;
+  }
+
+  /** Every ban with its reason. */
+  bans(): Iterable<[string, string]> {
+    return this.#bans.entries();
+  }
+
+  /** One pass over the peers, remembered for as long as its answer holds: callers ask far more often than it changes. */
+  #look(now: number, seeding: boolean): Survey {
+    const last = this.#survey;
+    if (last && last.seeding === seeding && now >= last.from && now < last.until) return last;
+    let best: Entry | undefined;
+    let candidates = 0;
+    let until = Infinity;
+    for (const peer of this.#peers.values()) {
+      if (peer.connected || peer.dialing || peer.banned || !peer.dialable || seeding && peer.seed) continue;
+      if (peer.retryAt > now) {
+        if (peer.retryAt < until) until = peer.retryAt;
+      } else {
+        candidates++;
+        if (!best || isBetter(peer, best)) best = peer;
+      }
+    }
+    return this.#survey = { seeding, from: now, until, best, candidates };
+  }
+
+  #change(key: string, change: (peer: Entry) => void): void {
+    const peer = this.#peers.get(key);
+    if (!peer) return;
+    change(peer);
+    this.#survey = undefined;
+  }
+
+  #backOff(now: number, peer: Entry): void {
+    peer.failures++;
+    peer.retryAt = now + this.#delay(peer, peer.failures);
+  }
+
+  /** Doubles with every failure; a quarter of jitter either way, so that a swarm does not return all at once. */
+  #delay(peer: Entry, failures: number): number {
+    const { first, longest } = peer.trusted ? trustedBackoff : backoff;
+    return Math.min(longest, first * 2 ** Math.min(failures - 1, 20)) * (0.75 + this.#random.below(501) / 1_000);
+  }
+
+  #rank(address: PeerAddress): number {
+    const self = this.#self.get(address.family);
+    return self ? peerPriority(self, address) : this.#random.below(2 ** 32);
+  }
+
+  #insert(peer: Entry, source: PeerSource): PoolPeer {
+    const { ip, key } = peer.address;
+    this.#peers.set(key, peer);
+    const share = this.#shares.get(source);
+    if (share) share.add(peer);
+    else this.#shares.set(source, new Set([peer]));
+    this.#perIp.set(ip, (this.#perIp.get(ip) ?? 0) + 1);
+    this.#survey = undefined;
+    return peer;
+  }
+
+  #delete(peer: Entry): void {
+    const { ip, key } = peer.address;
+    this.#peers.delete(key);
+    const owner = ownerOf(peer);
+    const share = this.#shares.get(owner);
+    share?.delete(peer);
+    if (share?.size === 0) this.#shares.delete(owner);
+    const left = this.#perIp.get(ip)! - 1;
+    if (left > 0) this.#perIp.set(ip, left);
+    else this.#perIp.delete(ip);
+    this.#survey = undefined;
+  }
+
+  /** Evicts the worst of a few old peers of the source that holds most, and returns whether it could. */
+  #makeRoom(now: number, source: PeerSource, trusted: boolean): boolean {
+    const own = this.#shares.get(source)?.size ?? 0;
+    let largest: PeerSource = source;
+    let size = own;
+    for (const [name, share] of this.#shares) if (share.size > size) [largest, size] = [name, share.size];
+    const share = this.#shares.get(largest);
+    if (!share) return false;
+    let worst: Entry | undefined;
+    let looked = 0;
+    for (const peer of share) {
+      if (looked++ === evictionSample) break;
+      // To the end of the line: the next search begins with peers that this one did not see.
+      share.delete(peer);
+      share.add(peer);
+      if (peer.connected || peer.dialing || peer.trusted) continue;
+      if (!worst || isWorse(peer, worst)) worst = peer;
+    }
+    if (!worst) return false;
+    const stale = worst.failures > 0 || worst.banned || now - worst.lastSeen > staleAfter;
+    if (size <= own + 1 && !stale && !trusted) return false;
+    this.#delete(worst);
+    return true;
+  }
+}
+
+/** Sources remembered for one peer: naming it under ever new names can't fill memory. */
+const maxSources = 8;
+/** Peers looked at to find one to evict: a flood of addresses costs little each. */
+const evictionSample = 32;
+/** A peer that nobody has named for so long (milliseconds) makes room for one of the same source. */
+const staleAfter = 30 * 60_000;
+/** Milliseconds from the first failure to the next dial, and the most after many. */
+const backoff = { first: 15_000, longest: 3_600_000 };
+/** The same for peers that the user named, who waits for them. */
+const trustedBackoff = { first: 2_000, longest: 300_000 };
+
+function ownerOf(peer: Entry): PeerSource {
+  return peer.sources.values().next().value!;
+}
+
+function isBetter(a: Entry, b: Entry): boolean {
+  if (a.trusted !== b.trusted) return a.trusted;
+  if (a.failures !== b.failures) return a.failures < b.failures;
+  return a.priority > b.priority;
+}
+
+function isWorse(a: Entry, b: Entry): boolean {
+  if (a.banned !== b.banned) return a.banned;
+  if (a.failures !== b.failures) return a.failures > b.failures;
+  return a.lastSeen < b.lastSeen;
+}
