@@ -1,0 +1,231 @@
+import { PluginError } from "../api/errors.ts";
+import type { Hook, Verb } from "../api/hook.ts";
+import type { Clock } from "../api/host.ts";
+import type { Logger } from "../api/plugin.ts";
+import { Call } from "./call.ts";
+import { type GatherAgain, type Gathered, gatherRound } from "./gather.ts";
+import type { CallStats, HandlerRegistration, Registration } from "./registration.ts";
+import { HookTable } from "./table.ts";
+
+/** What a bus needs. */
+export interface BusOptions {
+  readonly clock: Clock;
+  /** Gets one warning for each failure. */
+  readonly log?: Pick<Logger, "warn">;
+  /** Told of each failure; `cause` is what the handler threw. For quarantine and for the snapshot. */
+  readonly onFailure?: (failure: PluginError) => void;
+}
+
+/** Statistics of one plugin at one hook. */
+export interface HookStats extends Readonly<CallStats> {
+  readonly plugin: string;
+  readonly hook: string;
+}
+
+/**
+ * The hook bus: where the kernel calls plugins. Each call reads the table once, so a call under way keeps to the
+ * handlers it began with while a new table is swapped in.
+ */
+export class Bus {
+  #table = HookTable.empty;
+  readonly #options: BusOptions;
+
+  constructor(options: BusOptions) {
+    this.#options = options;
+  }
+
+  get table(): HookTable {
+    return this.#table;
+  }
+
+  /** Makes `table` the one that new calls see, and returns the one that was. */
+  swap(table: HookTable): HookTable {
+    const before = this.#table;
+    this.#table = table;
+    return before;
+  }
+
+  /** Whether anybody listens: ask before building an event object on a hot path. */
+  observers<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>): boolean {
+    return this.#table.handlers(hook).length > 0;
+  }
+
+  /** Tells every handler. Failures, rejections too, are logged and counted; nobody waits and nothing is thrown. */
+  emit<In, Out>(hook: Hook<"event", In, Out>, input: NoInfer<In>): void {
+    for (const handler of this.#table.handlers(hook)) this.#tell(handler, input);
+  }
+
+  /**
+   * Asks every source and merges what they yield. A source that fails or is still busy at its deadline is left out
+   * and counted. An abort of `signal` ends the round early, without an error.
+   *
+   * @returns when the round ends, when each source wants to be asked again
+   * @throws {PluginError} when a source fails and the hook refuses
+   */
+  gather<In, Out>(
+    hook: Hook<"gather", In, Out>,
+    input: NoInfer<In>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
+    const failed = (registration: Registration, error: unknown): void => void this.#failed(registration, error);
+    return gatherRound({ clock: this.#options.clock, failed }, this.#table.handlers(hook), input, signal);
+  }
+
+  /**
+   * Asks handlers in order until one answers.
+   *
+   * @throws {PluginError} when a handler fails and the hook refuses; the signal's reason when it aborts
+   */
+  async first<In, Out>(
+    hook: Hook<"first", In, Out>,
+    input: NoInfer<In>,
+    signal: AbortSignal,
+  ): Promise<Out | undefined> {
+    for (const registration of this.#table.handlers(hook)) {
+      signal.throwIfAborted();
+      try {
+        const answer = await this.#run(registration, signal, (call) => registration.handler(input, call.signal));
+        if (answer !== undefined) return answer;
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#failed(registration, error);
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Calls `inner` inside every handler, the first one outermost. Errors of `inner` pass through, and so does a
+   * ProtocolError of a handler: a peer's fault is not the plugin's. What `inner` opened is the caller's to close when
+   * this rejects.
+   *
+   * @throws {PluginError} when a handler fails and the hook refuses
+   */
+  around<In, Out>(
+    hook: Hook<"around", In, Out>,
+    input: NoInfer<In>,
+    inner: (input: In) => Promise<Out>,
+  ): Promise<Out> {
+    const handlers = this.#table.handlers(hook);
+    const from = (i: number): (input: In) => Promise<Out> =>
+      i === handlers.length ? inner : (input) => this.#wrap(handlers[i], input, from(i + 1));
+    return from(0)(input);
+  }
+
+  /** The value that a plugin provides under `key`, if any. */
+  get<In, Out>(hook: Hook<"keyed", In, Out>, key: string): Out | undefined {
+    return this.#table.value(hook, key);
+  }
+
+  /** The keys that are provided, in the order of the profile. */
+  keys<In, Out>(hook: Hook<"keyed", In, Out>): readonly string[] {
+    return this.#table.values(hook).map(({ key }) => key);
+  }
+
+  /** Calls, failures and milliseconds of the present table's handlers, by plugin and hook. */
+  stats(): readonly HookStats[] {
+    const all = new Map<string, CallStats & { plugin: string; hook: string }>();
+    for (const { plugin, hook, handler, stats } of this.#table.entries) {
+      if (handler === undefined) continue;
+      const id = JSON.stringify([plugin, hook.name]);
+      const sum = all.get(id) ?? { plugin, hook: hook.name, calls: 0, failures: 0, time: 0 };
+      sum.calls += stats.calls;
+      sum.failures += stats.failures;
+      sum.time += stats.time;
+      all.set(id, sum);
+    }
+    return [...all.values()];
+  }
+
+  #tell<In, Out>(registration: HandlerRegistration<"event", In, Out>, input: In): void {
+    const { gate, handler, hook, stats } = registration;
+    if (gate || hook.contract.deadline !== undefined) {
+      this.#run(registration, undefined, () => handler(input)).catch((error) => this.#report(registration, error));
+      return;
+    }
+    const { clock } = this.#options;
+    const began = clock.now();
+    const done = (): void => void (stats.time += clock.now() - began);
+    stats.calls++;
+    try {
+      const result = handler(input);
+      if (!(result instanceof Promise)) return done();
+      result.then(done, (error) => {
+        done();
+        this.#report(registration, error);
+      });
+    } catch (error) {
+      done();
+      this.#report(registration, error);
+    }
+  }
+
+  async #wrap<In, Out>(
+    registration: HandlerRegistration<"around", In, Out>,
+    input: In,
+    inner: (input: In) => Promise<Out>,
+  ): Promise<Out> {
+    const passed = new Set<unknown>();
+    let inside: Promise<Out> | undefined;
+    try {
+      return await this.#run(registration, undefined, (call) => {
+        const next = async (value: In): Promise<Out> => {
+          if (call.over) throw new Error("its deadline has passed");
+          call.pause();
+          try {
+            return await inner(value);
+          } catch (error) {
+            passed.add(error);
+            throw error;
+          } finally {
+            call.resume();
+          }
+        };
+        return registration.handler(input, (value) => {
+          inside = next(value);
+          inside.catch(() => {}); // a handler may not wait for it
+          return inside;
+        });
+      });
+    } catch (error) {
+      if (passed.has(error) || isPeerFault(error)) throw error;
+      this.#failed(registration, error);
+      return inside ?? inner(input);
+    }
+  }
+
+  /** Runs a handler within its contract: settles at the deadline or the caller's abort, whatever the handler does. */
+  async #run<T>(
+    registration: Registration,
+    caller: AbortSignal | undefined,
+    run: (call: Call) => T | Promise<T>,
+  ): Promise<T> {
+    await registration.gate?.enter(caller);
+    return await new Promise<T>((resolve, reject) => {
+      const call = new Call(this.#options.clock, registration, caller, ({ reason }) => reject(reason));
+      if (call.over) return;
+      const started = async (): Promise<T> => await run(call);
+      started().then(resolve, reject).finally(() => call.end());
+    });
+  }
+
+  /** Counts and reports a failure; throws it if the hook's contract refuses. */
+  #failed(registration: Registration, error: unknown): void {
+    const failure = this.#report(registration, error);
+    if (registration.hook.contract.onFailure === "refuse") throw failure;
+  }
+
+  #report({ plugin, hook, stats }: Registration, error: unknown): PluginError {
+    const message = error instanceof Error ? error.message : String(error);
+    const failure = new PluginError(plugin, hook.name, message, { cause: error });
+    stats.failures++;
+    this.#options.log?.warn(failure.message);
+    this.#options.onFailure?.(failure);
+    return failure;
+  }
+}
+
+/** By name, so that a plugin's bundled copy of the class counts too. */
+function isPeerFault(error: unknown): boolean {
+  return error instanceof Error && error.name === "ProtocolError";
+}

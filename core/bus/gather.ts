@@ -1,0 +1,122 @@
+import type { Clock } from "../api/host.ts";
+import { Call } from "./call.ts";
+import type { HandlerRegistration, Registration } from "./registration.ts";
+
+/** A value of a round, and who gave it. */
+export interface Gathered<Out> {
+  readonly plugin: string;
+  readonly value: Out;
+}
+
+/** When sources want to be asked again: milliseconds by plugin, for those that said so. */
+export type GatherAgain = ReadonlyMap<string, number>;
+
+/** What a round needs of the bus. */
+export interface GatherContext {
+  readonly clock: Clock;
+  /** Counts and reports a failure; throws it if the hook's contract refuses. */
+  failed(registration: Registration, error: unknown): void;
+}
+
+type Step<Out> =
+  | { readonly kind: "value"; readonly plugin: string; readonly value: Out; taken(): void }
+  | { readonly kind: "end"; readonly source: number; readonly failure?: { readonly error: unknown } };
+
+/**
+ * One round: all sources merged as they yield, each at most one value ahead of the reader. It ends when every source
+ * has ended, was given up, or `signal` aborted; a reader that leaves early ends every source.
+ */
+export async function* gatherRound<In, Out>(
+  { clock, failed }: GatherContext,
+  sources: readonly HandlerRegistration<"gather", In, Out>[],
+  input: In,
+  signal: AbortSignal,
+): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
+  const again = new Map<string, number>();
+  if (signal.aborted) return again;
+  const steps: Step<Out>[] = [];
+  let wake = (): void => {};
+  const push = (step: Step<Out>): void => {
+    steps.push(step);
+    wake();
+  };
+  const leave = new AbortController();
+  const leaveWithCaller = (): void => leave.abort(signal.reason);
+  signal.addEventListener("abort", leaveWithCaller, { once: true });
+  try {
+    let live = sources.length;
+    sources.forEach((source, i) => drive(clock, source, i, input, leave.signal, again, push));
+    while (live > 0) {
+      const step = steps.shift();
+      if (step === undefined) {
+        await new Promise<void>((resolve) => wake = resolve);
+      } else if (step.kind === "value") {
+        step.taken();
+        yield { plugin: step.plugin, value: step.value };
+      } else {
+        live--;
+        if (step.failure) failed(sources[step.source], step.failure.error);
+      }
+    }
+    return again;
+  } finally {
+    signal.removeEventListener("abort", leaveWithCaller);
+    leave.abort();
+  }
+}
+
+/** Runs one source. It reports its end exactly once, also when the generator never settles. */
+async function drive<In, Out>(
+  clock: Clock,
+  registration: HandlerRegistration<"gather", In, Out>,
+  source: number,
+  input: In,
+  signal: AbortSignal,
+  again: Map<string, number>,
+  push: (step: Step<Out>) => void,
+): Promise<void> {
+  const { plugin, handler, gate } = registration;
+  let stream: AsyncGenerator<Out, { readonly again?: number } | void, unknown> | undefined;
+  let call: Call | undefined;
+  try {
+    await gate?.enter(signal);
+    call = new Call(clock, registration, signal, ({ expired, reason }) => {
+      abandon(stream);
+      push({ kind: "end", source, failure: expired ? { error: reason } : undefined });
+    });
+    if (call.over) return;
+    stream = handler(input, call.signal);
+    while (!call.over) {
+      const step = await stream.next();
+      if (call.over) return;
+      if (step.done) {
+        keepSoonest(again, plugin, step.value?.again);
+        break;
+      }
+      call.pause();
+      await new Promise<void>((taken) => push({ kind: "value", plugin, value: step.value, taken }));
+      call.resume();
+    }
+    if (call.over) return;
+    call.end();
+    push({ kind: "end", source });
+  } catch (error) {
+    if (call?.over) return;
+    call?.end();
+    push({ kind: "end", source, failure: signal.aborted ? undefined : { error } });
+  }
+}
+
+/** Asks a generator to end. One that is stuck in an await never settles, so nobody waits for it. */
+function abandon(stream: AsyncGenerator<unknown, unknown, unknown> | undefined): void {
+  try {
+    stream?.return(undefined).catch(() => {});
+  } catch {
+    // What is not a generator has nothing to end.
+  }
+}
+
+function keepSoonest(again: Map<string, number>, plugin: string, value: unknown): void {
+  if (typeof value !== "number" || !(value >= 0)) return;
+  again.set(plugin, Math.min(value, again.get(plugin) ?? Infinity));
+}
