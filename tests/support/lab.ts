@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Client, LeechRequest, RunningClient, SeedRequest } from "./clients/client.ts";
 import { libtorrent, python } from "./clients/libtorrent.ts";
 import { opentracker, type Tracker } from "./clients/opentracker.ts";
-import { namespacesMissing, type NetworkPair, openNetworkPair, run } from "./netns.ts";
+import { namespacesMissing, type NetworkPair, openNetworkPair, run, type Site } from "./netns.ts";
 import { payloadFaults, type PayloadFile, writePayload } from "./payload.ts";
 
 const trackerPort = 6969;
@@ -76,15 +76,21 @@ export class Lab implements AsyncDisposable {
     const { code, stdout, stderr } = await run(python, maker, JSON.stringify(options));
     assert.equal(code, 0, stderr);
     const made = JSON.parse(stdout) as { infoHash: string; pads: PayloadFile[] };
+    return { payload, torrent, data, tracker: await this.#track(made.infoHash), ...made };
+  }
+
+  /** Puts a new tracker in the place of the old one, which may still know peers that are gone. */
+  async republish(published: Published): Promise<Published> {
+    await published.tracker.stop();
+    return { ...published, tracker: await this.#track(published.infoHash) };
+  }
+
+  async #track(infoHash: string): Promise<Tracker> {
     const scratch = await this.folder("tracker");
-    const tracker = await opentracker.start({
-      site: this.#network.left,
-      port: trackerPort,
-      scratch,
-      infoHashes: [made.infoHash],
-    });
+    const request = { site: this.#network.left, port: trackerPort, scratch, infoHashes: [infoHash] };
+    const tracker = await opentracker.start(request);
     this.#running.push(tracker);
-    return { payload, torrent, data, tracker, ...made };
+    return tracker;
   }
 
   /** Starts a seeder and waits until the tracker knows it. */
@@ -115,6 +121,16 @@ export class Lab implements AsyncDisposable {
     return leecher;
   }
 
+  /** Where seeders stand. */
+  get left(): Site {
+    return this.#network.left;
+  }
+
+  /** Where leechers stand. */
+  get right(): Site {
+    return this.#network.right;
+  }
+
   /** `IP:PORT` of the seeder. */
   get seeder(): string {
     return `${this.#network.left.ip}:${seederPort}`;
@@ -123,8 +139,12 @@ export class Lab implements AsyncDisposable {
   /** Has `client` download all that is published, and compares every file with the payload. */
   async download(client: Client, published: Published, more: Partial<LeechRequest> = {}): Promise<void> {
     const out = more.out ?? await this.folder("out");
-    const leecher = await this.leech(client, published, { ...more, out });
-    await this.completes(leecher);
+    await this.completes(await this.leech(client, published, { ...more, out }));
+    await this.verify(client, published, out);
+  }
+
+  /** Compares every file in `out` with the payload. */
+  async verify(client: Client, published: Published, out: string): Promise<void> {
     const files = below(published.payload).filter(({ size }) => size > 0 || client.writesEmptyFiles);
     assert.deepEqual(await payloadFaults(out, files), []);
   }

@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /** Size of the buffer that payload is made and compared in, in bytes. */
 const chunkSize = 1 << 20;
 
@@ -11,15 +13,17 @@ export interface PayloadFile {
 
 /** Bytes that look random and are the same every time for the same seed (Marsaglia's xorshift32). */
 export function xorshift(seed: number): (into: Uint8Array) => void {
-  let state = seed >>> 0 || 1;
+  let state = seed | 0 || 1;
   return (into) => {
-    const words = new Uint32Array(Math.ceil(into.length / 4));
+    const words = new Int32Array(Math.ceil(into.length / 4));
+    let word = state;
     for (let i = 0; i < words.length; i++) {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      words[i] = state;
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      words[i] = word;
     }
+    state = word;
     into.set(new Uint8Array(words.buffer, 0, into.length));
   };
 }
@@ -44,13 +48,13 @@ export async function writePayload(folder: string, files: readonly PayloadFile[]
 export async function payloadFaults(folder: string, files: readonly PayloadFile[]): Promise<string[]> {
   const faults: string[] = [];
   for (const { path, size } of files) {
-    const found = await Deno.readFile(`${folder}/${path}`).catch(() => undefined);
+    const found = await Deno.stat(`${folder}/${path}`).catch(() => undefined);
     if (!found) {
       faults.push(`"${path}" is missing`);
-    } else if (found.length !== size) {
-      faults.push(`"${path}" has ${found.length} bytes, expected ${size}`);
+    } else if (found.size !== size) {
+      faults.push(`"${path}" has ${found.size} bytes, expected ${size}`);
     } else {
-      const at = firstDifference(found, xorshift(seedOf(path)));
+      const at = await firstDifference(`${folder}/${path}`, xorshift(seedOf(path)));
       if (at !== undefined) faults.push(`"${path}" differs from byte ${at} on`);
     }
   }
@@ -64,13 +68,16 @@ function seedOf(path: string): number {
   return hash;
 }
 
-function firstDifference(found: Uint8Array, fill: (into: Uint8Array) => void): number | undefined {
-  const expected = new Uint8Array(chunkSize);
-  for (let start = 0; start < found.length; start += chunkSize) {
+async function firstDifference(path: string, fill: (into: Uint8Array) => void): Promise<number | undefined> {
+  using file = await Deno.open(path);
+  const expected = Buffer.alloc(chunkSize);
+  const found = Buffer.alloc(chunkSize);
+  for (let start = 0;; start += chunkSize) {
+    let length = 0;
+    for (let count; length < chunkSize && (count = await file.read(found.subarray(length))); length += count);
+    if (length === 0) return undefined;
     fill(expected);
-    const part = found.subarray(start, start + chunkSize);
-    const at = part.findIndex((byte, i) => byte !== expected[i]);
-    if (at >= 0) return start + at;
+    if (found.compare(expected, 0, length, 0, length) === 0) continue;
+    return start + found.findIndex((byte, i) => byte !== expected[i]);
   }
-  return undefined;
 }

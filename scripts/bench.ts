@@ -1,0 +1,133 @@
+/**
+ * Measures Weft beside other clients: one seeder, one leecher, plain TCP, over a virtual cable between two network
+ * namespaces, on tmpfs. libtorrent is the other end of every transfer, and the reference.
+ *
+ * `deno task bench [--role leech|seed] [--clients libtorrent,aria2,weft] [--size "1 GiB"] [--piece-length "1 MiB"] [--runs 3]`
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { aria2 } from "../tests/support/clients/aria2.ts";
+import type { Client } from "../tests/support/clients/client.ts";
+import { libtorrent, libtorrentStats, python } from "../tests/support/clients/libtorrent.ts";
+import { opentracker } from "../tests/support/clients/opentracker.ts";
+import { transmission } from "../tests/support/clients/transmission.ts";
+import { webtorrent } from "../tests/support/clients/webtorrent.ts";
+import { weft, weftEvents } from "../tests/support/clients/weft.ts";
+import { Lab, type Published } from "../tests/support/lab.ts";
+import { namespacesMissing, run, type Site } from "../tests/support/netns.ts";
+import { bytes, type Sample, table } from "./bench_report.ts";
+
+/** Where files live while they are measured: memory, so that no disk is. */
+const tmpfs = "/dev/shm";
+/** How long one transfer may take, in milliseconds; a client that hangs must not hold up the others. */
+const transferTimeout = 300_000;
+const clients = [libtorrent, aria2, transmission, webtorrent, weft];
+
+type Role = "leech" | "seed";
+
+/** Moves the published payload once, with `client` in `role` and libtorrent at the other end. */
+async function measure(lab: Lab, published: Published, client: Client, role: Role): Promise<Sample> {
+  const cost = `${await lab.folder("cost")}/cost.json`;
+  const counters = await lab.folder("counters");
+  const out = await lab.folder("out");
+  const reference = { scratch: counters };
+  const [seeder, leecher] = role === "leech" ? [libtorrent, client] : [client, libtorrent];
+  const seeding = await lab.seed(seeder, published, {
+    trusted: true,
+    ...(role === "leech" ? reference : { site: measured(lab.left, cost) }),
+  });
+  const leeching = await lab.leech(leecher, published, {
+    out,
+    peer: lab.seeder,
+    ...(role === "leech" ? { site: measured(lab.right, cost) } : reference),
+  });
+  await lab.completes(leeching, transferTimeout);
+  await seeding.stop();
+  await lab.verify(leecher, published, out);
+  await Deno.remove(out, { recursive: true });
+
+  const { cpu, rss, wall } = JSON.parse(await Deno.readTextFile(cost)) as { cpu: number; rss: number; wall: number };
+  const { bytes, first, last } = await libtorrentStats(counters);
+  const stall = weftEvents(role === "leech" ? leeching : seeding).findLast(({ event }) => event === "exit")
+    ?.worstStallMs;
+  return {
+    client: client.name,
+    wireRate: bytes / 1e6 / Math.max((last ?? 0) - (first ?? 0), 1e-6),
+    cpuPerGiB: cpu / (published.payload.files[0].size / 2 ** 30),
+    rss: rss / 2 ** 20,
+    wall,
+    worstStall: typeof stall === "number" ? stall : undefined,
+  };
+}
+
+/** A site whose commands are weighed: what they cost is written to `result`. */
+function measured(site: Site, result: string): Site {
+  const meter = new URL("measure.py", import.meta.url).pathname;
+  return { ...site, command: (argv) => site.command([python, meter, result, ...argv]) };
+}
+
+/** Everything that stands in the way of a run, in words. */
+async function obstacles(chosen: readonly Client[], size: number): Promise<string[]> {
+  const missing = await Promise.all([
+    namespacesMissing(),
+    ...new Set([libtorrent, opentracker, ...chosen].map((client) => client.available())),
+  ]);
+  const { stdout } = await run("df", "--output=avail", "-B1", tmpfs);
+  const free = Number(stdout.split("\n")[1]);
+  if (!(free > 2.2 * size)) missing.push(`${tmpfs} has ${free} bytes free, of which a run takes ${2.2 * size}`);
+  return missing.filter((reason) => reason !== undefined);
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      clients: { type: "string", default: "libtorrent,aria2,weft" },
+      "piece-length": { type: "string", default: "1 MiB" },
+      role: { type: "string", multiple: true, default: ["leech", "seed"] },
+      runs: { type: "string", default: "3" },
+      size: { type: "string", default: "1 GiB" },
+    },
+  });
+  const chosen = values.clients.split(",").map((name) => {
+    const client = clients.find((client) => client.name === name);
+    if (!client) throw new Error(`unknown client "${name}"; there are ${clients.map(({ name }) => name).join(", ")}`);
+    return client;
+  });
+  const size = bytes(values.size);
+  const problems = await obstacles(chosen, size);
+  if (problems.length > 0) {
+    console.error(`Cannot measure:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    return 1;
+  }
+  await using lab = await Lab.open(tmpfs);
+  const payload = { name: "payload.bin", files: [{ path: "", size }], pieceLength: bytes(values["piece-length"]) };
+  let published = await lab.publish(payload);
+  for (const role of values.role as Role[]) {
+    const samples: Sample[] = [];
+    for (let run = 1; run <= Number(values.runs); run++) {
+      // One run of each in turn, so that what disturbs the machine disturbs all alike.
+      for (const client of chosen) {
+        published = await lab.republish(published);
+        const sample = await measure(lab, published, client, role);
+        samples.push(sample);
+        console.error(`${role} ${run}/${values.runs} ${client.name}: ${sample.wireRate.toFixed(1)} MB/s`);
+      }
+    }
+    console.log(
+      `\n${role}, ${values.size} in pieces of ${values["piece-length"]}, medians of ${values.runs}\n${
+        table(samples)
+      }\n`,
+    );
+  }
+  return 0;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exitCode = await main();
+  } catch (error) {
+    console.error(error);
+    Deno.exitCode = 1;
+  }
+}
