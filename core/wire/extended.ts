@@ -28,6 +28,8 @@ export interface ExtendedHandshake {
 
 // Clients send under ten; capped so that a peer can't fill memory with names.
 const MAX_EXTENSIONS = 64;
+// Room for more keys than any client has, so that a peer can't make us build a tree of a large message.
+const MAX_ITEMS = 1000;
 // A name for people; longer ones would only flood logs and tables.
 const MAX_CLIENT_NAME = 100;
 
@@ -53,7 +55,7 @@ export function encodeExtendedHandshake(handshake: ExtendedHandshake): Uint8Arra
  * Throws ProtocolError unless the whole is one dictionary.
  */
 export function decodeExtendedHandshake(bytes: Uint8Array): ExtendedHandshake {
-  const span = scan(bytes);
+  const span = scan(bytes, { maxItems: MAX_ITEMS });
   if (span.kind !== "dict") throw new ProtocolError("Cannot decode extended handshake: expected a dictionary");
   const key = (name: string): Span | undefined => span.entries.get(name);
   const uploadOnly = integer(key("upload_only"), 0, Number.MAX_SAFE_INTEGER);
