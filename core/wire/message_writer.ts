@@ -44,6 +44,15 @@ export class MessageWriter {
     if (this.#bytes.length > KEPT_SIZE) this.#bytes = new Uint8Array(INITIAL_SIZE);
   }
 
+  /** Makes room for `length` more bytes at once, so that views from {@link reserve} stay valid while they are filled. */
+  ensure(length: number): void {
+    const needed = this.#length + length;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+
   keepAlive(): void {
     this.#u32(this.#claim(4), 0);
   }
@@ -132,13 +141,9 @@ export class MessageWriter {
 
   /** Makes room for `length` bytes and returns where they start. */
   #claim(length: number): number {
+    this.ensure(length);
     const at = this.#length;
     this.#length += length;
-    if (this.#length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
-      grown.set(this.#bytes.subarray(0, at));
-      this.#bytes = grown;
-    }
     return at;
   }
 
