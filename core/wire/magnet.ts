@@ -54,7 +54,7 @@ export function parseMagnet(text: string): Magnet {
     name: values("dn")[0],
     trackers: few(values("tr").filter((url) => URL.canParse(url))),
     peers: few(values("x.pe").filter(tryParseHostPort)),
-    webSeeds: few([...values("ws"), ...values("as")].filter((url) => URL.canParse(url))),
+    webSeeds: few(values("ws").filter((url) => URL.canParse(url))),
     select: select === undefined ? undefined : readSelection(select),
   });
 }

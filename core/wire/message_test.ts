@@ -176,17 +176,6 @@ Deno.test("MessageDecoder fed any bytes reads messages or throws ProtocolError",
   }));
 });
 
-Deno.test("MessageWriter starts over after reset() and lets a large buffer go", () => {
-  const writer = new MessageWriter();
-  writer.blockHeader(0, 0, 1024 * 1024);
-  writer.reserve(1024 * 1024);
-  writer.reset();
-  assert.equal(writer.length, 0);
-  writer.have(0xfffffffe);
-  assert.equal(toHex(writer.take()), "0000000504fffffffe");
-  assert.ok(writer.take().buffer.byteLength < 1024 * 1024);
-});
-
 const capture = (name: string): Uint8Array =>
   Deno.readFileSync(new URL(`../../tests/fixtures/peer/${name}.bin`, import.meta.url));
 

@@ -123,8 +123,9 @@ function parseIp4(text: string): Uint8Array | undefined {
 }
 
 function parseIp6(text: string): Uint8Array | undefined {
+  if (text.length > 45) return undefined;
   const halves = text.split("::");
-  if (text.length > 45 || halves.length > 2) return undefined;
+  if (halves.length > 2) return undefined;
   const head = parseGroups(halves[0], halves.length === 1);
   const tail = halves.length === 2 ? parseGroups(halves[1], true) : [];
   if (!head || !tail) return undefined;

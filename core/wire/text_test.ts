@@ -41,6 +41,8 @@ Deno.test("utf8Decode() replaces what isn't UTF-8 and keeps a byte order mark", 
 
 Deno.test("byteString() holds any bytes without loss", () => {
   fc.assert(fc.property(anyBytes, (bytes) => assert.deepEqual(fromByteString(byteString(bytes)), bytes)));
+  const long = new Uint8Array(20_000).map((_, i) => i);
+  assert.deepEqual(fromByteString(byteString(long)), long);
   assert.throws(() => fromByteString("ł"), TypeError);
 });
 
