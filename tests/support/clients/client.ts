@@ -32,7 +32,7 @@ export interface SeedRequest extends ClientRequest {
 export interface LeechRequest extends ClientRequest {
   /** The folder that will hold what the torrent names. */
   readonly out: string;
-  /** `IP:PORT` of a peer to use beside (libtorrent: instead of) the torrent's trackers, where the client can. */
+  /** `IP:PORT` of a peer to use beside those of the torrent's trackers, where the client can. */
   readonly peer?: string;
 }
 

@@ -48,8 +48,6 @@ torrent = session.add_torrent(params)
 
 peer = options.get("peer")
 if peer:
-    # A peer that is named stands for the trackers, so that a measured transfer has one source.
-    torrent.replace_trackers([])
     host, port = peer.rsplit(":", 1)
 
 stopped = []
