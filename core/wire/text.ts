@@ -59,9 +59,10 @@ export function utf8Encode(text: string): Uint8Array {
 /** One character per byte (U+0000 to U+00FF): a lossless text for binary keys. */
 export function byteString(bytes: Uint8Array): string {
   const size = 8192; // arguments of one call, well below the stack's limit
-  if (bytes.length <= size) return String.fromCharCode(...bytes);
   let text = "";
-  for (let at = 0; at < bytes.length; at += size) text += String.fromCharCode(...bytes.subarray(at, at + size));
+  for (let at = 0; at < bytes.length; at += size) {
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + size) as unknown as number[]);
+  }
   return text;
 }
 
