@@ -15,7 +15,7 @@ export class RateLimiter {
 
   /** `rate` is bytes per second, undefined for unlimited; a grant also comes out of `parent`. */
   constructor(rate?: number, parent?: RateLimiter) {
-    this.#chain = [this, ...parent?.#chain ?? []];
+    this.#chain = parent ? [this, ...parent.#chain] : [this];
     this.rate = rate;
   }
 
