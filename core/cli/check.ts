@@ -1,0 +1,22 @@
+/** `weft check`: every mistake in a profile. @module */
+import { type Context, exitCodes } from "./environment.ts";
+import type { Program } from "./program.ts";
+import { readProfile } from "./settings.ts";
+import { count } from "./text.ts";
+
+/** Adds the command. */
+export function addCheck(program: Program, context: Context): void {
+  program.command("check")
+    .summary("check a profile")
+    .description(
+      "Checks a profile without running it: exits 2 and lists every mistake with its place, if there are any.",
+    )
+    .argument("<profile>", "YAML file")
+    .action(async (profile) => {
+      const { plugins, swarms } = await readProfile(context, profile);
+      context.terminal.out(
+        `${profile} is fine: ${count(plugins.length, "plugin")}, ${count(swarms.length, "swarm")}\n`,
+      );
+      context.exitCode = exitCodes.done;
+    });
+}

@@ -1,0 +1,54 @@
+/** What the command line gets from outside, so that tests can run it in memory. @module */
+import type { Host, Plugin, Runtime, Settings, Terminal } from "../api/mod.ts";
+import { ConfigError } from "../api/mod.ts";
+
+/** The built-in plugins: name to a function that loads the plugin. */
+export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+
+/** One message of the runtime or of a plugin. */
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  /** The plugin's entry, or the part of the kernel that speaks. */
+  readonly source: string;
+  readonly message: string;
+}
+
+/** Starts a runtime: `startRuntime` of core/runtime. */
+export type StartRuntime = (options: {
+  readonly host: Host;
+  readonly settings: Settings;
+  readonly resolvePlugin: (use: string) => Promise<Plugin>;
+  readonly version: string;
+  readonly log: (line: LogLine) => void;
+}) => Promise<Runtime>;
+
+/** The world of one command. */
+export interface Environment {
+  readonly host: Host;
+  readonly terminal: Terminal;
+  readonly builtins: Builtins;
+  readonly start: StartRuntime;
+  readonly version: string;
+  /** The folder that relative paths stand in, absolute. */
+  readonly cwd: string;
+  /** The folder for temporary files, absolute. */
+  readonly temporary: string;
+}
+
+/** The environment, and what the command makes of it. */
+export interface Context extends Environment {
+  /** 0 done, 1 failed, 2 a mistake in what the user wrote, 130 interrupted. */
+  exitCode: number;
+  /** Show stack traces and debug messages. */
+  debug: boolean;
+  /** Ends the command at once, without waiting for anything. */
+  abandon(): void;
+}
+
+/** Exit codes of the command line. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** A mistake in how a command was called: one line, without the command's name. */
+export function usageError(message: string): ConfigError {
+  return new ConfigError([message]);
+}

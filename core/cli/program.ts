@@ -1,0 +1,86 @@
+/** The command tree and its help. @module */
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { parseRate, parseSize } from "../api/mod.ts";
+import { addCreate } from "./create.ts";
+import { addDemo } from "./demo/mod.ts";
+import type { Context } from "./environment.ts";
+import { addGet } from "./get.ts";
+import { addPlugins } from "./plugins.ts";
+import { addCheck } from "./check.ts";
+import { addRemote } from "./remote.ts";
+import { addRun } from "./run.ts";
+import { addSeed } from "./seed.ts";
+import { addShow } from "./show.ts";
+
+/** The command that subcommands are added to. */
+export type Program = Command<[], { debug?: true }>;
+
+const examples = `
+Examples:
+  weft get debian.torrent --out downloads
+  weft seed debian.torrent --data downloads
+  weft create holiday --tracker https://tracker.example/announce
+  weft show debian.torrent
+  weft run weft.yaml
+  weft demo
+
+Exit codes: 0 done, 1 failed, 2 a mistake in the command or the profile, 130 interrupted.
+Each command explains itself: weft get --help`;
+
+/** Builds the command tree. Commands set `context.exitCode`. */
+export function buildProgram(context: Context): Program {
+  const { terminal } = context;
+  const program: Program = new Command("weft")
+    .description("A BitTorrent runtime whose every protocol is a plugin.")
+    .version(`weft ${context.version}`, "--version", "show the version")
+    .option("--debug", "show debug messages, and the stack trace of an error" as string)
+    .helpOption("-h, --help", "explain a command")
+    .addHelpText("after", examples)
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}`.replace("[options] ", "") })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.error(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "weft: ")),
+      getOutHelpWidth: () => terminal.columns,
+      getErrHelpWidth: () => terminal.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride() as Program;
+  program.hook("preAction", () => {
+    context.debug = program.opts().debug ?? false;
+  });
+  addGet(program, context);
+  addSeed(program, context);
+  addCreate(program, context);
+  addShow(program, context);
+  addRun(program, context);
+  addCheck(program, context);
+  addPlugins(program, context);
+  addRemote(program, context);
+  addDemo(program, context);
+  return program;
+}
+
+/** An option that may be given again: collects its values. */
+export function repeated(value: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, value];
+}
+
+/** A rate option in bytes per second: `500 KiB/s`; undefined is unlimited. */
+export function rateOption(text: string): number | undefined {
+  return asArgument(() => parseRate(text));
+}
+
+/** A size option in bytes: `256 KiB`. */
+export function sizeOption(text: string): number {
+  return asArgument(() => parseSize(text));
+}
+
+function asArgument<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}

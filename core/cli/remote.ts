@@ -1,0 +1,166 @@
+/** Commands for a running Weft: status, list, add, remove. @module */
+import {
+  CommandError,
+  formatRate,
+  formatSize,
+  type RuntimeSnapshot,
+  type SwarmDetail,
+  type SwarmSnapshot,
+} from "../api/mod.ts";
+import { connectControl, controlAnswers, type ControlClient, controlPath } from "../control/mod.ts";
+import { addRequest } from "./add_request.ts";
+import { type Context, exitCodes } from "./environment.ts";
+import { resolvePath } from "./path.ts";
+import { type Program, rateOption, repeated } from "./program.ts";
+import { percent, progressLine, shareDone } from "./progress.ts";
+import { readProfile } from "./settings.ts";
+import { readSource } from "./source.ts";
+import { count, printable, table } from "./text.ts";
+
+const stateHelp = "state file of the running Weft (default: ./weft.db)";
+const profileHelp = "profile that it runs, which names its state";
+
+/** Adds the commands. */
+export function addRemote(program: Program, context: Context): void {
+  const done = (text: string): void => {
+    context.terminal.out(text);
+    context.exitCode = exitCodes.done;
+  };
+
+  program.command("status")
+    .summary("what a running Weft does")
+    .description(
+      "Shows what a running Weft does: its plugins, trackers and rates; with an id, everything about one swarm.",
+    )
+    .argument("[id]", "a swarm's id, or its beginning")
+    .option("--state <file>", stateHelp)
+    .option("--profile <file>", profileHelp)
+    .option("--json", "one JSON object")
+    .action(async (id, options) => {
+      const client = await connect(context, options);
+      const shown = id === undefined ? await client.snapshot() : await client.swarm(id);
+      if (options.json) done(JSON.stringify(shown, null, 2) + "\n");
+      else done("swarms" in shown ? runtimeText(shown) : swarmText(shown));
+    });
+
+  program.command("list")
+    .summary("list the swarms of a running Weft")
+    .description("Lists the swarms of a running Weft.")
+    .option("--state <file>", stateHelp)
+    .option("--profile <file>", profileHelp)
+    .option("--json", "one JSON array")
+    .action(async (options) => {
+      const { swarms } = await (await connect(context, options)).snapshot();
+      done(options.json ? JSON.stringify(swarms, null, 2) + "\n" : listText(swarms));
+    });
+
+  program.command("add")
+    .summary("add a torrent to a running Weft")
+    .description("Adds a torrent to a running Weft.")
+    .argument("<torrent>", ".torrent file or magnet link")
+    .option("--out <dir>", "folder for its files (default: the profile's)")
+    .option("--peer <ip:port>", "a peer to connect to; may be repeated", repeated)
+    .option("--select <files>", "only these: numbers and ranges as `weft show` counts them, or names with *")
+    .option("--sequential", "first pieces first")
+    .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)
+    .option("--up <rate>", "upload limit", rateOption)
+    .option("--allow-local", "its trackers may be on loopback and private addresses")
+    .option("--state <file>", stateHelp)
+    .option("--profile <file>", profileHelp)
+    .action(async (torrent, options) => {
+      const path = options.out === undefined ? undefined : resolvePath(context.cwd, options.out);
+      const request = addRequest(await readSource(context, torrent), options, path);
+      const swarm = await (await connect(context, options)).add(request);
+      done(`${swarm.id}  ${progressLine(swarm)}\n`);
+    });
+
+  program.command("remove")
+    .summary("remove a swarm from a running Weft")
+    .description("Removes a swarm from a running Weft. Its files stay, unless --delete-data.")
+    .argument("<id>", "the swarm's id, or its beginning")
+    .option("--delete-data", "delete its files too")
+    .option("--state <file>", stateHelp)
+    .option("--profile <file>", profileHelp)
+    .action(async (id, options) => {
+      const client = await connect(context, options);
+      const swarm = await client.swarm(id);
+      await client.remove(swarm.id, { deleteData: options.deleteData ?? false });
+      done(`removed ${swarm.id}  ${printable(swarm.name)}\n`);
+    });
+}
+
+async function connect(context: Context, options: { state?: string; profile?: string }): Promise<ControlClient> {
+  const { host, cwd, temporary } = context;
+  const state = options.state === undefined && options.profile !== undefined
+    ? (await readProfile(context, options.profile)).store.state
+    : resolvePath(cwd, options.state ?? "weft.db");
+  const path = controlPath(state, temporary);
+  if (!await controlAnswers(host.net, path)) {
+    throw new CommandError(
+      `No Weft runs with this state ("${state}"): start one with "weft run", or name its state with --state`,
+    );
+  }
+  return connectControl(host.net, path);
+}
+
+function listText(swarms: readonly SwarmSnapshot[]): string {
+  if (swarms.length === 0) return "no swarms\n";
+  const rows = swarms.map((swarm) => [
+    swarm.id.slice(0, 12),
+    swarm.state,
+    percent(shareDone(swarm)),
+    formatSize(swarm.wanted),
+    formatRate(swarm.down),
+    formatRate(swarm.up),
+    String(swarm.connected),
+    printable(swarm.name),
+  ]);
+  return table([["id", "state", " done", " size", " down", " up", " peers", "name"], ...rows]);
+}
+
+function runtimeText(snapshot: RuntimeSnapshot): string {
+  const { version, listening, down, up, connections, memory, plugins, swarms } = snapshot;
+  const held = Object.values(memory).reduce((sum, bytes) => sum + bytes, 0);
+  const failures = plugins.map(({ name, state, hooks, lastError }) => [
+    name,
+    state,
+    String(hooks.reduce((sum, hook) => sum + hook.failures, 0)),
+    printable(lastError ?? ""),
+  ]);
+  return `Weft ${version}, listening on ${listening.join(", ")}\n` +
+    `down ${formatRate(down)}, up ${formatRate(up)}, ${count(connections, "connection")}, ${
+      formatSize(held)
+    } in buffers\n\n` +
+    `${listText(swarms)}\n${table([["plugin", "state", " failures", "last error"], ...failures])}`;
+}
+
+function swarmText(swarm: SwarmDetail): string {
+  const trackers = swarm.trackers.map(({ url, state, seeders, leechers, error, warning }) => [
+    printable(url),
+    state,
+    String(seeders ?? "-"),
+    String(leechers ?? "-"),
+    printable(error ?? warning ?? ""),
+  ]);
+  const peers = swarm.peers.map((peer) => [
+    peer.address,
+    printable(peer.client),
+    peer.source,
+    peer.transport,
+    percent(peer.progress),
+    formatRate(peer.down),
+    formatRate(peer.up),
+  ]);
+  const files = swarm.files.map(({ path, length, done, priority }, index) => [
+    String(index + 1),
+    priority === 0 ? "skipped" : percent(length === 0 ? 1 : done / length),
+    formatSize(length),
+    printable(path),
+  ]);
+  return [
+    `${swarm.id}  ${progressLine(swarm)}\n`,
+    trackers.length > 0 && table([["tracker", "state", " seeds", " leechers", "message"], ...trackers]),
+    peers.length > 0 && table([["peer", "client", "source", "transport", " has", " down", " up"], ...peers]),
+    table([[" #", " done", " size", "file"], ...files]),
+  ].filter((part) => part !== false).join("\n");
+}

@@ -1,0 +1,166 @@
+/** How a running command tells what happens: a block redrawn on a terminal, plain lines, or lines of JSON. @module */
+import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal } from "../api/mod.ts";
+import type { Context, LogLine } from "./environment.ts";
+import { headline, progressBlock, progressLine } from "./progress.ts";
+import { StallProbe } from "./stall_probe.ts";
+import { REDRAW_INTERVAL } from "./status_line.ts";
+import { printable } from "./text.ts";
+
+/** Milliseconds between two lines of progress where nobody watches a terminal. */
+const PLAIN_INTERVAL = 5_000;
+/** Milliseconds between two `progress` events of `--json`. */
+const JSON_INTERVAL = 1_000;
+/** Swarms that a terminal shows at once; more would push the first off the screen, and redrawing then fails. */
+const SHOWN_SWARMS = 8;
+
+/** Tells the user what happens. */
+export interface Reporter {
+  /** Milliseconds between two calls of `progress`. */
+  readonly period: number;
+  progress(snapshot: RuntimeSnapshot): void;
+  event(event: RuntimeEvent): void;
+  /** A line for people; lines of JSON leave it out. */
+  note(text: string): void;
+  log(line: LogLine): void;
+  /** The last word: the command ends with `code`. */
+  end(code: number): void;
+}
+
+/** What chooses the kind of report. */
+export interface ReportOptions {
+  readonly json?: true;
+  /** Measure the main thread's worst stall, and say it at the end; `json` always does. */
+  readonly stall?: true;
+}
+
+/** The reporter for this terminal and these options. */
+export function createReporter(context: Context, options: ReportOptions): Reporter {
+  const { terminal, host: { clock }, debug } = context;
+  const probe = options.json || options.stall ? new StallProbe(clock) : undefined;
+  if (options.json) return new JsonReporter(terminal, clock, debug, probe!);
+  return terminal.interactive ? new BlockReporter(terminal, debug, probe) : new PlainReporter(terminal, debug, probe);
+}
+
+class PlainReporter implements Reporter {
+  readonly period: number = PLAIN_INTERVAL;
+  readonly #headlines = new Map<string, string>();
+
+  constructor(readonly terminal: Terminal, readonly debug: boolean, readonly probe?: StallProbe) {}
+
+  progress({ swarms }: RuntimeSnapshot): void {
+    for (const swarm of swarms) {
+      const line = headline(swarm);
+      const moving = swarm.state === "downloading" || swarm.state === "checking" || swarm.up > 0;
+      if (moving) this.terminal.out(`${progressLine(swarm)}\n`);
+      else if (this.#headlines.get(swarm.id) !== line) this.terminal.out(`${line}\n`);
+      this.#headlines.set(swarm.id, line);
+    }
+  }
+
+  event(): void {}
+
+  note(text: string): void {
+    this.terminal.out(`${printable(text)}\n`);
+  }
+
+  log(line: LogLine): void {
+    if (isShown(line, this.debug)) this.terminal.error(logText(line));
+  }
+
+  end(): void {
+    if (this.probe) this.terminal.error(`worst stall of the main thread: ${this.probe.stop()} ms\n`);
+  }
+}
+
+class BlockReporter extends PlainReporter {
+  override readonly period = REDRAW_INTERVAL;
+  #lines = 0;
+
+  override progress({ swarms }: RuntimeSnapshot): void {
+    const shown = swarms.slice(0, SHOWN_SWARMS);
+    const lines = shown.flatMap((swarm) => progressBlock(swarm, this.terminal.columns));
+    if (swarms.length > shown.length) lines.push(`… and ${swarms.length - shown.length} more`);
+    this.terminal.out(this.#clear() + lines.map((line) => `${line}\n`).join(""));
+    this.#lines = lines.length;
+  }
+
+  override note(text: string): void {
+    this.terminal.out(this.#clear());
+    super.note(text);
+  }
+
+  override log(line: LogLine): void {
+    if (isShown(line, this.debug)) this.terminal.out(this.#clear());
+    super.log(line);
+  }
+
+  #clear(): string {
+    const up = this.#lines > 0 ? `\x1b[${this.#lines}A\x1b[J` : "";
+    this.#lines = 0;
+    return up;
+  }
+}
+
+class JsonReporter implements Reporter {
+  readonly period = JSON_INTERVAL;
+  readonly #start: number;
+
+  constructor(
+    readonly terminal: Terminal,
+    readonly clock: Clock,
+    readonly debug: boolean,
+    readonly probe: StallProbe,
+  ) {
+    this.#start = clock.now();
+  }
+
+  progress({ swarms }: RuntimeSnapshot): void {
+    for (const swarm of swarms) this.#write(progressEvent(swarm));
+  }
+
+  event(event: RuntimeEvent): void {
+    this.#write(event);
+  }
+
+  note(): void {}
+
+  log(line: LogLine): void {
+    if (isShown(line, this.debug)) this.terminal.error(logText(line));
+  }
+
+  end(code: number): void {
+    const seconds = (this.clock.now() - this.#start) / 1000;
+    this.#write({ event: "exit", code, worstStallMs: this.probe.stop(), seconds: Math.round(seconds * 1000) / 1000 });
+  }
+
+  #write(value: object): void {
+    this.terminal.out(JSON.stringify(value) + "\n");
+  }
+}
+
+function progressEvent(swarm: SwarmSnapshot): object {
+  const { id, name, state, error, wantedDone, wanted, down, up, connected, downloaded, uploaded, wasted } = swarm;
+  return {
+    event: "progress",
+    swarm: id,
+    name,
+    state,
+    error,
+    done: wantedDone,
+    wanted,
+    down,
+    up,
+    peers: connected,
+    downloaded,
+    uploaded,
+    wasted,
+  };
+}
+
+function isShown({ level }: LogLine, debug: boolean): boolean {
+  return debug || level === "warn" || level === "error";
+}
+
+function logText({ level, source, message }: LogLine): string {
+  return `weft: ${level === "warn" || level === "error" ? "" : `${level}: `}${source}: ${printable(message)}\n`;
+}

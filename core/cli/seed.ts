@@ -1,0 +1,68 @@
+/** `weft seed`: upload what is there already. @module */
+import { CommandError } from "../api/mod.ts";
+import { type Context, exitCodes, usageError } from "./environment.ts";
+import { resolvePath } from "./path.ts";
+import { type Program, rateOption, repeated } from "./program.ts";
+import { headline } from "./progress.ts";
+import { runSession } from "./session.ts";
+import { oneSwarmSettings } from "./settings.ts";
+import { readSource } from "./source.ts";
+
+const details = `
+The data is checked first, and never written to: what is missing is an error. State is kept in DIR/.weft/ID.db unless
+--state says otherwise. Ctrl-C ends it, with exit code 0.
+
+Examples:
+  weft seed debian.torrent --data downloads
+  weft seed debian.torrent --data downloads --up "1 MB/s" --listen 0.0.0.0:6900`;
+
+/** Adds the command. */
+export function addSeed(program: Program, context: Context): void {
+  program.command("seed")
+    .summary("seed a torrent whose data is there")
+    .description("Seeds a torrent whose data is there, until interrupted.")
+    .argument("<torrent>", ".torrent file")
+    .requiredOption("--data <dir>", "folder that holds what the torrent names")
+    .option("--skip-check", "trust the data instead of checking it first")
+    .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)")
+    .option("--peer <ip:port>", "a peer to connect to; may be repeated", repeated)
+    .option("--profile <file>", "plugins and settings to use")
+    .option("--up <rate>", "upload limit", rateOption)
+    .option("--allow-local", "its trackers may be on loopback and private addresses")
+    .option("--state <file>", "where to keep state")
+    .option("--json", "lines of JSON: every event, progress each second, and how it ended")
+    .option("--stall", "say the main thread's worst stall at the end")
+    .addHelpText("after", details)
+    .action(async (torrent, options) => {
+      const read = await readSource(context, torrent);
+      if (read.kind === "magnet") throw usageError("Cannot seed a magnet link: its .torrent file is needed");
+      const data = resolvePath(context.cwd, options.data);
+      const settings = await oneSwarmSettings(context, options, data, read.key);
+      await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
+        const { id } = await runtime.add({
+          source: read.source,
+          path: data,
+          origin: "user",
+          existing: options.skipCheck ? "trust" : "check",
+          ...(options.peer && { peers: options.peer }),
+          ...(options.allowLocal && { allowLocal: true }),
+          ...(options.up && { limits: { up: options.up } }),
+        });
+        const ready = await follow(() => {
+          const swarm = runtime.swarm(id);
+          if (swarm.state === "failed") throw new CommandError(headline(swarm));
+          if (swarm.state === "downloading") {
+            const missing = swarm.pieces - swarm.piecesDone;
+            throw new CommandError(
+              `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${options.data}"; complete them with "weft get"`,
+            );
+          }
+          return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
+        });
+        if (!ready) return exitCodes.interrupted;
+        reporter.note(`${ready.name}: seeding, listening on ${runtime.snapshot().listening.join(", ")}`);
+        await follow(() => undefined);
+        return exitCodes.done;
+      });
+    });
+}

@@ -1,0 +1,139 @@
+/** A runtime for as long as a command runs: started, watched, offered on its control socket, stopped. @module */
+import { CommandError, ConfigError, type Plugin, type Runtime, type Settings, type Timer } from "../api/mod.ts";
+import { claimControl, controlPath, serveControl } from "../control/mod.ts";
+import { type Context, exitCodes } from "./environment.ts";
+import { parentOf } from "./path.ts";
+import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
+import { pluginResolver } from "./resolve_plugin.ts";
+
+/** What a command gets to work with. */
+export interface Session {
+  readonly runtime: Runtime;
+  readonly reporter: Reporter;
+  /** Aborts when the user interrupts, or another process says `stop`. */
+  readonly interrupted: AbortSignal;
+  /**
+   * Reports what happens until `done` answers, and returns its answer; undefined when the user interrupts. `done` is
+   * asked after every event of a swarm's state, and now and then.
+   */
+  follow<T>(done: () => T | undefined): Promise<T | undefined>;
+}
+
+/**
+ * Runs `body` with a started runtime; its answer is the command's exit code. Ctrl-C (SIGINT), SIGTERM and SIGHUP
+ * interrupt; a second one ends the command at once. The runtime is stopped in any case.
+ *
+ * @throws {CommandError} when another Weft runs with the same state
+ */
+export async function runSession(
+  context: Context,
+  settings: Settings,
+  options: ReportOptions,
+  body: (session: Session) => Promise<number>,
+): Promise<void> {
+  const { host, start, builtins, version, temporary } = context;
+  const { state } = settings.store;
+  const socket = controlPath(state, temporary);
+  await host.disk.makeDirectory(parentOf(state));
+  await claimControl(host, socket, state);
+
+  const reporter = createReporter(context, options);
+  const interruption = new AbortController();
+  using _signals = interruptOnSignals(context, reporter, interruption);
+  let code: number = exitCodes.failed;
+  try {
+    const runtime = await start({
+      host,
+      settings,
+      resolvePlugin: orThrow(pluginResolver(builtins)),
+      version,
+      log: (line) => reporter.log(line),
+    });
+    try {
+      const server = await serveControl(host, socket, runtime, () => interruption.abort());
+      try {
+        code = await body(newSession(context, runtime, reporter, interruption.signal));
+      } finally {
+        await server.close();
+      }
+    } finally {
+      await runtime.stop();
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) code = exitCodes.usage;
+    throw error;
+  } finally {
+    reporter.end(code);
+  }
+  context.exitCode = code;
+}
+
+function newSession(
+  { host: { clock } }: Context,
+  runtime: Runtime,
+  reporter: Reporter,
+  interrupted: AbortSignal,
+): Session {
+  return {
+    runtime,
+    reporter,
+    interrupted,
+    async follow<T>(done: () => T | undefined): Promise<T | undefined> {
+      const settled = Promise.withResolvers<T | undefined>();
+      const look = (): void => {
+        try {
+          const answer = done();
+          if (answer !== undefined) settled.resolve(answer);
+        } catch (error) {
+          settled.reject(error);
+        }
+      };
+      let timer: Timer;
+      const tick = (): void => {
+        reporter.progress(runtime.snapshot());
+        look();
+        timer = clock.after(reporter.period, tick);
+      };
+      const interrupt = (): void => settled.resolve(undefined);
+      interrupted.addEventListener("abort", interrupt);
+      if (interrupted.aborted) interrupt();
+      using _events = runtime.subscribe((event) => {
+        reporter.event(event);
+        // From a fresh stack: the runtime is in the middle of something.
+        if (event.event.startsWith("swarm.")) Promise.resolve().then(look);
+      }, 0);
+      tick();
+      try {
+        return await settled.promise;
+      } finally {
+        timer!.cancel();
+        interrupted.removeEventListener("abort", interrupt);
+        reporter.progress(runtime.snapshot());
+      }
+    },
+  };
+}
+
+function interruptOnSignals(
+  { terminal, abandon }: Context,
+  reporter: Reporter,
+  interruption: AbortController,
+): Disposable {
+  const stack = new DisposableStack();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    stack.use(terminal.onSignal(signal, () => {
+      if (interruption.signal.aborted) return abandon();
+      interruption.abort();
+      reporter.note("stopping; once more to stop at once");
+    }));
+  }
+  return stack;
+}
+
+function orThrow(resolve: (use: string) => Promise<Plugin | string>): (use: string) => Promise<Plugin> {
+  return async (use) => {
+    const plugin = await resolve(use);
+    if (typeof plugin === "string") throw new CommandError(plugin);
+    return plugin;
+  };
+}

@@ -1,0 +1,101 @@
+/** From a profile's file, or from the command line alone, to settings. @module */
+import { type BindAddress, DiskError, type Settings } from "../api/mod.ts";
+import { loadProfile } from "../config/mod.ts";
+import { parseIp } from "../wire/mod.ts";
+import { type Environment, usageError } from "./environment.ts";
+import { parentOf, resolvePath } from "./path.ts";
+import { pluginResolver } from "./resolve_plugin.ts";
+
+/** A profile is small; the cap keeps a wrong path from filling memory. In bytes. */
+const MAX_PROFILE = 1024 * 1024;
+
+/**
+ * Reads a profile.
+ *
+ * @throws {ConfigError} with every mistake in it
+ */
+export async function readProfile({ host, builtins, cwd }: Environment, path: string): Promise<Settings> {
+  const whole = resolvePath(cwd, path);
+  let bytes: Uint8Array;
+  try {
+    bytes = await host.disk.readFile(whole, { maxBytes: MAX_PROFILE });
+  } catch (cause) {
+    if (cause instanceof DiskError && cause.fault === "notFound") throw usageError(`There is no profile "${path}"`);
+    throw cause;
+  }
+  return await loadProfile({
+    text: new TextDecoder().decode(bytes),
+    file: path,
+    baseDir: parentOf(whole),
+    resolvePlugin: pluginResolver(builtins),
+  });
+}
+
+/** Settings without a profile: every built-in plugin with its defaults. */
+export async function defaultSettings({ builtins, cwd }: Environment): Promise<Settings> {
+  // JSON is YAML, so that defaults and checks are those of any profile.
+  return await loadProfile({
+    text: JSON.stringify({ plugins: Object.keys(builtins).map((use) => ({ use })) }),
+    file: "built-in profile",
+    baseDir: cwd,
+    resolvePlugin: pluginResolver(builtins),
+  });
+}
+
+/** What `get` and `seed` take from the command line. */
+export interface OneSwarmOptions {
+  readonly profile?: string;
+  readonly listen?: string;
+  readonly state?: string;
+}
+
+/**
+ * Settings for one swarm: plugins and limits of the profile (else the defaults), but none of its swarms; data in
+ * `folder` and state in `folder/.weft/KEY.db`, unless `--state` says otherwise.
+ */
+export async function oneSwarmSettings(
+  environment: Environment,
+  options: OneSwarmOptions,
+  folder: string,
+  key: string,
+): Promise<Settings> {
+  const settings = options.profile === undefined
+    ? await defaultSettings(environment)
+    : await readProfile(environment, options.profile);
+  const state = options.state === undefined ? `${folder}/.weft/${key}.db` : resolvePath(environment.cwd, options.state);
+  const listen = options.listen !== undefined
+    ? [parseListen(options.listen)]
+    : options.profile === undefined
+    ? [await freeAddress(environment)]
+    : settings.listen;
+  return { ...settings, listen, swarms: [], store: { path: folder, state } };
+}
+
+/**
+ * Reads `IP:PORT`, with IPv6 in brackets; port 0 lets the system choose.
+ *
+ * @throws {ConfigError} when it is something else
+ */
+export function parseListen(text: string): BindAddress {
+  const [, ipv6, ipv4, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const ip = parseIp(ipv6 ?? ipv4 ?? "");
+  const port = Number(digits);
+  if (!ip || port > 65535) {
+    throw usageError(`--listen: "${text}" must be IP:PORT, like 0.0.0.0:6881 or [::]:6881`);
+  }
+  return { ip: ip.text, port };
+}
+
+/** The usual port on all addresses, or a free one when another program has it; IPv4 alone where there is no IPv6. */
+async function freeAddress({ host }: Environment): Promise<BindAddress> {
+  const choices = ["::", "0.0.0.0"].flatMap((ip) => [6881, 0].map((port) => ({ ip, port })));
+  for (const at of choices) {
+    try {
+      (await host.net.listen(at)).close();
+      return at;
+    } catch {
+      continue;
+    }
+  }
+  throw usageError("Cannot listen on any address; choose one with --listen IP:PORT");
+}

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { count, cut, printable, table } from "./text.ts";
+
+Deno.test("printable() takes the sting out of escape sequences and bidi marks", () => {
+  assert.equal(printable("a\x1b[2Jb\u202ecod.exe\n"), "a\ufffd[2Jb\ufffdcod.exe\ufffd");
+  assert.equal(printable("Ünïcode 名前"), "Ünïcode 名前");
+});
+
+Deno.test("cut() shortens what is too wide", () => {
+  assert.equal(cut("abcdef", 6), "abcdef");
+  assert.equal(cut("abcdefg", 6), "abcde…");
+});
+
+Deno.test("table() aligns columns, numbers to the right", () => {
+  assert.equal(
+    table([["name", " size"], ["a", "1"], ["long", "1000"]]),
+    "name  size\na        1\nlong  1000\n",
+  );
+});
+
+Deno.test("count() knows one from many", () => {
+  assert.deepEqual([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
+});

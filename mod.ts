@@ -1,0 +1,39 @@
+/**
+ * Weft, a BitTorrent runtime whose every protocol is a plugin.
+ *
+ * As a module it exports what is needed to embed a runtime; as the main module it is the command line.
+ *
+ * @module
+ */
+import { main } from "./core/cli/mod.ts";
+import { denoHost, denoTerminal } from "./core/host/deno/mod.ts";
+import { startRuntime } from "./core/runtime/mod.ts";
+import { builtins } from "./plugins/mod.ts";
+import project from "./deno.json" with { type: "json" };
+
+export * from "./core/api/mod.ts";
+export { loadProfile } from "./core/config/mod.ts";
+export { denoHost } from "./core/host/deno/mod.ts";
+export { startRuntime } from "./core/runtime/mod.ts";
+export { builtins } from "./plugins/mod.ts";
+
+/** The version of Weft. */
+export const version: string = project.version;
+
+async function runAsMain(): Promise<void> {
+  const host = denoHost();
+  const code = await main(Deno.args, {
+    host,
+    terminal: denoTerminal(),
+    builtins,
+    start: startRuntime,
+    version,
+    cwd: Deno.cwd(),
+    temporary: "/tmp",
+  });
+  await host.close();
+  Deno.exit(code);
+}
+
+// Not awaited: a plugin that imports this module while it is still loading would wait forever.
+if (import.meta.main) runAsMain();
