@@ -1,0 +1,17 @@
+/**
+ * The built-in plugins, by the name that a profile calls them. The imports are literal, so that `deno compile` embeds
+ * them, and lazy, so that only those in use are loaded.
+ *
+ * @module
+ */
+import type { Plugin } from "weft";
+
+/** Loads a built-in plugin. */
+export type LoadBuiltin = () => Promise<{ readonly default: Plugin }>;
+
+/** Built-in plugins by name. */
+export const builtins: Readonly<Record<string, LoadBuiltin>> = {
+  tcp: () => import("./tcp/mod.ts"),
+  tracker_http: () => import("./tracker_http/mod.ts"),
+  peers: () => import("./peers/mod.ts"),
+};
