@@ -1,6 +1,6 @@
 /** `weft check`: every mistake in a profile. @module */
 import { type Context, exitCodes } from "./environment.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./options.ts";
 import { readProfile } from "./settings.ts";
 import { count } from "./text.ts";
 

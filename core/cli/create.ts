@@ -5,7 +5,7 @@ import { type Context, exitCodes, usageError } from "./environment.ts";
 import { collectFiles } from "./files.ts";
 import { hashFiles } from "./hash_files.ts";
 import { baseName, resolvePath } from "./path.ts";
-import { type Program, repeated, sizeOption } from "./program.ts";
+import { type Program, repeated, sizeOption } from "./options.ts";
 import { StatusLine } from "./status_line.ts";
 import { magnetOf } from "./show.ts";
 import { count, printable, table } from "./text.ts";

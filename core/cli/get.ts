@@ -3,7 +3,7 @@ import { CommandError, formatDuration, formatSize } from "../api/mod.ts";
 import { addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./program.ts";
+import { type Program, rateOption, repeated } from "./options.ts";
 import { headline } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";

@@ -1,6 +1,6 @@
 /** `weft plugins`: the built-ins. @module */
 import { type Context, exitCodes } from "./environment.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./options.ts";
 import { table } from "./text.ts";
 
 /** Adds the command. */

@@ -1,19 +1,16 @@
 /** The command tree and its help. @module */
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { parseRate, parseSize } from "../api/mod.ts";
+import { Command } from "@commander-js/extra-typings";
 import { addCreate } from "./create.ts";
 import { addDemo } from "./demo/mod.ts";
 import type { Context } from "./environment.ts";
 import { addGet } from "./get.ts";
+import type { Program } from "./options.ts";
 import { addPlugins } from "./plugins.ts";
 import { addCheck } from "./check.ts";
 import { addRemote } from "./remote.ts";
 import { addRun } from "./run.ts";
 import { addSeed } from "./seed.ts";
 import { addShow } from "./show.ts";
-
-/** The command that subcommands are added to. */
-export type Program = Command<[], { debug?: true }>;
 
 const examples = `
 Examples:
@@ -60,27 +57,4 @@ export function buildProgram(context: Context): Program {
   addRemote(program, context);
   addDemo(program, context);
   return program;
-}
-
-/** An option that may be given again: collects its values. */
-export function repeated(value: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, value];
-}
-
-/** A rate option in bytes per second: `500 KiB/s`; undefined is unlimited. */
-export function rateOption(text: string): number | undefined {
-  return asArgument(() => parseRate(text));
-}
-
-/** A size option in bytes: `256 KiB`. */
-export function sizeOption(text: string): number {
-  return asArgument(() => parseSize(text));
-}
-
-function asArgument<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -44,6 +44,8 @@ function figures(swarm: SwarmSnapshot): string[] {
     state === "checking" ? "" : `up ${formatRate(up)}`,
     state === "checking" ? "" : count(connected, "peer"),
     pieces > 0 ? `${piecesDone}/${count(pieces, "piece")}` : "",
-    state === "downloading" && eta !== undefined ? `${formatDuration(Math.ceil(eta / 1000) * 1000)} left` : "",
+    state === "downloading" && eta !== undefined
+      ? `${formatDuration(Math.ceil(eta / 1000) * 1000, { parts: 2 })} left`
+      : "",
   ].filter((figure) => figure !== "");
 }

@@ -11,7 +11,7 @@ import { connectControl, controlAnswers, type ControlClient, controlPath } from 
 import { addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./program.ts";
+import { type Program, rateOption, repeated } from "./options.ts";
 import { percent, progressLine, shareDone } from "./progress.ts";
 import { readProfile } from "./settings.ts";
 import { readSource } from "./source.ts";

@@ -1,6 +1,6 @@
 /** `weft run`: a profile, until interrupted. @module */
 import { type Context, exitCodes } from "./environment.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./options.ts";
 import { runSession } from "./session.ts";
 import { readProfile } from "./settings.ts";
 

@@ -2,7 +2,7 @@
 import { CommandError } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./program.ts";
+import { type Program, rateOption, repeated } from "./options.ts";
 import { headline } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";

@@ -2,7 +2,7 @@
 import { formatSize } from "../api/mod.ts";
 import { formatMagnet, type Magnet, type Metainfo, toHex } from "../wire/mod.ts";
 import { type Context, exitCodes } from "./environment.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./options.ts";
 import { readSource } from "./source.ts";
 import { count, printable, table } from "./text.ts";
 

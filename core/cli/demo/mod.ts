@@ -12,7 +12,7 @@ import { toHex } from "../../wire/mod.ts";
 import { type Context, exitCodes } from "../environment.ts";
 import { collectFiles } from "../files.ts";
 import { hashFiles } from "../hash_files.ts";
-import type { Program } from "../program.ts";
+import type { Program } from "../options.ts";
 import { percent, shareDone } from "../progress.ts";
 import { defaultSettings } from "../settings.ts";
 import { REDRAW_INTERVAL, StatusLine } from "../status_line.ts";
