@@ -3,7 +3,7 @@ import { type Client, launch, type LeechRequest, type RunningClient, type SeedRe
 const repository = new URL("../../../", import.meta.url).pathname;
 
 /** What Weft needs, as the README shows it. */
-const permissions = ["--unstable-net", "--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+const permissions = ["--unstable-net", "--allow-net", "--allow-read", "--allow-write"];
 
 /** Weft itself, from this tree, as its users start it. */
 export const weft: Client = {
