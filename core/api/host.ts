@@ -1,11 +1,32 @@
 /**
  * The world, injectable. Everything that Weft reads from or does to the machine it runs on goes through these
- * interfaces: `core/host/deno_host` is the real one, `core/host/memory_host` runs whole swarms in one process and in
+ * interfaces: `core/host/deno` is the real one, `core/host/memory` runs whole swarms in one process and in
  * simulated time.
  *
  * @module
  */
 import type { PeerAddress } from "../wire/mod.ts";
+
+/** Why the network refused. `closed` is our own doing; `notFound` is a name that does not resolve. */
+export type NetFault =
+  | "refused"
+  | "reset"
+  | "timedOut"
+  | "unreachable"
+  | "inUse"
+  | "notFound"
+  | "denied"
+  | "tooManyFiles"
+  | "closed"
+  | "io";
+
+/** A network operation that failed. The message names the address. */
+export class NetError extends Error {
+  override readonly name = "NetError";
+  constructor(readonly fault: NetFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
 
 /** A scheduled call. `cancel` twice is fine. */
 export interface Timer {
@@ -80,8 +101,8 @@ export interface HttpRequest {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS). */
-  readonly connectTo?: PeerAddress;
+  /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS); a path is a Unix socket. */
+  readonly connectTo?: PeerAddress | { readonly path: string };
   /** Connect to this Unix socket, whatever `url` names. */
   readonly unixPath?: string;
   readonly signal?: AbortSignal;
@@ -97,7 +118,10 @@ export interface HttpServer {
 /** A function that answers HTTP requests; hono's `app.fetch` is one. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
-/** The network. Addresses are already canonical; policy (the egress guard) lives above. */
+/**
+ * The network. Addresses are already canonical; policy (the egress guard) lives above. Failures are {@link NetError},
+ * an abort rejects with the signal's reason.
+ */
 export interface HostNet {
   connect(to: PeerAddress, options?: { signal?: AbortSignal }): Promise<ByteStream>;
   listen(at: BindAddress, options?: { reusePort?: boolean }): Promise<StreamListener>;

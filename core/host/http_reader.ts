@@ -1,0 +1,47 @@
+import { type ByteStream, NetError } from "../api/host.ts";
+
+// Longer lines only come from a server that means harm, or from something that is no HTTP server.
+const MAX_LINE = 16 * 1024;
+const BUFFER = 16 * 1024;
+
+/** Lines and bytes of an HTTP message from a byte stream. */
+export class HttpReader {
+  readonly #stream: ByteStream;
+  readonly #buffer = new Uint8Array(BUFFER);
+  #start = 0;
+  #end = 0;
+
+  constructor(stream: ByteStream) {
+    this.#stream = stream;
+  }
+
+  /** The next line without its end, in Latin-1. Throws NetError at the stream's end or when lines are too long. */
+  async line(): Promise<string> {
+    let text = "";
+    for (;;) {
+      const ending = this.#buffer.subarray(this.#start, this.#end).indexOf(10);
+      const stop = ending < 0 ? this.#end : this.#start + ending;
+      text += String.fromCharCode(...this.#buffer.subarray(this.#start, stop));
+      if (text.length > MAX_LINE) throw new NetError("io", "Cannot read the HTTP response: a line is too long");
+      if (ending >= 0) {
+        this.#start = stop + 1;
+        return text.endsWith("\r") ? text.slice(0, -1) : text;
+      }
+      this.#start = this.#end = 0;
+      this.#end = await this.#stream.read(this.#buffer);
+      if (this.#end === 0) throw new NetError("io", "Cannot read the HTTP response: the connection ended in its head");
+    }
+  }
+
+  /** Up to `limit` bytes, a copy; undefined at the stream's end. */
+  async some(limit: number): Promise<Uint8Array | undefined> {
+    if (this.#start < this.#end) {
+      const part = this.#buffer.slice(this.#start, Math.min(this.#end, this.#start + limit));
+      this.#start += part.length;
+      return part;
+    }
+    const into = new Uint8Array(limit);
+    const length = await this.#stream.read(into);
+    return length > 0 ? into.subarray(0, length) : undefined;
+  }
+}

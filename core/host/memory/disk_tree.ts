@@ -1,0 +1,166 @@
+import { DiskError, type FileStat } from "../../api/host.ts";
+import { SparseBytes } from "./sparse_bytes.ts";
+
+/** A file's bytes. They live on while someone has it open, also when its name is gone. */
+export interface FileNode {
+  readonly kind: "file";
+  readonly bytes: SparseBytes;
+  modified: number;
+}
+
+interface DirectoryNode {
+  readonly kind: "directory";
+  readonly entries: Map<string, Node>;
+  modified: number;
+}
+
+interface LinkNode {
+  readonly kind: "symlink";
+  readonly target: string;
+  modified: number;
+}
+
+export type Node = FileNode | DirectoryNode | LinkNode;
+
+// Linux gives up on a path after so many symlinks.
+const MAX_SYMLINKS = 40;
+
+/** A tree of files in memory, with POSIX paths; relative ones start at the root. All of it is synchronous. */
+export class DiskTree {
+  readonly #root: DirectoryNode = { kind: "directory", entries: new Map(), modified: 0 };
+  readonly #wall: () => number;
+
+  constructor(wall: () => number) {
+    this.#wall = wall;
+  }
+
+  /** What stands at `path`; without `follow`, a symlink at its end counts itself. */
+  find(path: string, follow = true): Node | undefined {
+    return this.#walk(path, follow)?.node;
+  }
+
+  realPath(path: string): string {
+    const found = this.#walk(path, true);
+    if (!found?.node) throw missing("resolve", path);
+    return found.path;
+  }
+
+  openFile(path: string, create: boolean): FileNode {
+    const found = this.#walk(path, true);
+    if (found?.node?.kind === "file") return found.node;
+    if (found?.node) throw new DiskError("io", `Cannot open "${path}": it is a directory`);
+    if (!create || !found) throw missing("open", path);
+    const file: FileNode = { kind: "file", bytes: new SparseBytes(), modified: this.#wall() };
+    this.#put(found, file);
+    return file;
+  }
+
+  makeDirectory(path: string): void {
+    let at = path.startsWith("/") ? "/" : "";
+    for (const part of path.split("/").filter(Boolean)) {
+      at += `${at && at !== "/" ? "/" : ""}${part}`;
+      const found = this.#walk(at, true);
+      if (found?.node && found.node.kind !== "directory") {
+        throw new DiskError("exists", `Cannot make directory "${path}": "${at}" is a file`);
+      }
+      if (!found) throw missing("make directory", path);
+      if (!found.node) this.#put(found, { kind: "directory", entries: new Map(), modified: this.#wall() });
+    }
+  }
+
+  symlink(path: string, target: string): void {
+    const found = this.#walk(path, false);
+    if (!found) throw missing("link", path);
+    if (found.node) throw new DiskError("exists", `Cannot link "${path}": it exists`);
+    this.#put(found, { kind: "symlink", target, modified: this.#wall() });
+  }
+
+  list(path: string): string[] {
+    const node = this.find(path);
+    if (!node) throw missing("list", path);
+    if (node.kind !== "directory") throw new DiskError("io", `Cannot list "${path}": it is no directory`);
+    return [...node.entries.keys()].sort();
+  }
+
+  remove(path: string, recursive: boolean): void {
+    const found = this.#walk(path, false);
+    if (!found?.node) throw missing("remove", path);
+    if (found.node.kind === "directory" && found.node.entries.size > 0 && !recursive) {
+      throw new DiskError("exists", `Cannot remove "${path}": the directory is not empty`);
+    }
+    found.parent.entries.delete(found.name);
+  }
+
+  rename(from: string, to: string): void {
+    const source = this.#walk(from, false);
+    const target = this.#walk(to, false);
+    if (!source?.node || !target) throw missing("rename", from);
+    const { node } = source;
+    if (target.node === node) return;
+    if (
+      target.node && target.node.kind === "directory" && (node.kind !== "directory" || target.node.entries.size > 0)
+    ) {
+      throw new DiskError("exists", `Cannot rename "${from}" to "${to}": the directory is in the way`);
+    }
+    source.parent.entries.delete(source.name);
+    this.#put(target, node);
+  }
+
+  /** Bytes that files hold, holes counted. */
+  get used(): number {
+    return usedBy(this.#root);
+  }
+
+  #put(at: { parent: DirectoryNode; name: string }, node: Node): void {
+    at.parent.entries.set(at.name, node);
+    at.parent.modified = this.#wall();
+  }
+
+  /** Undefined when a directory on the way is missing. */
+  #walk(path: string, follow: boolean): { parent: DirectoryNode; name: string; node?: Node; path: string } | undefined {
+    const left = path.split("/").filter((part) => part !== "" && part !== ".").reverse();
+    const trail: { name: string; directory: DirectoryNode }[] = [{ name: "", directory: this.#root }];
+    const pathTo = (name: string) => `${trail.map((step) => step.name).join("/")}/${name}`;
+    for (let links = 0; left.length > 0;) {
+      const name = left.pop()!;
+      if (name === "..") {
+        if (trail.length > 1) trail.pop();
+        continue;
+      }
+      const parent = trail[trail.length - 1].directory;
+      const node = parent.entries.get(name);
+      const last = left.length === 0;
+      if (node?.kind === "symlink" && (!last || follow)) {
+        if (++links > MAX_SYMLINKS) throw new DiskError("io", `Cannot open "${path}": too many symlinks`);
+        if (node.target.startsWith("/")) trail.length = 1;
+        left.push(...node.target.split("/").filter((part) => part !== "" && part !== ".").reverse());
+      } else if (last) {
+        return { parent, name, node, path: pathTo(name) };
+      } else if (node?.kind === "directory") {
+        trail.push({ name, directory: node });
+      } else {
+        return undefined;
+      }
+    }
+    const { name, directory } = trail[trail.length - 1];
+    const parent = trail[trail.length - 2]?.directory ?? directory;
+    return { parent, name, node: directory, path: trail.map((step) => step.name).join("/") || "/" };
+  }
+}
+
+/** What a node is, as the disk tells it. */
+export function statOf(node: Node): FileStat {
+  return { kind: node.kind, size: node.kind === "file" ? node.bytes.size : 0, modified: node.modified };
+}
+
+/** The error for a path that isn't there. */
+export function missing(verb: string, path: string): DiskError {
+  return new DiskError("notFound", `Cannot ${verb} "${path}": no such file or directory`);
+}
+
+function usedBy(node: Node): number {
+  if (node.kind === "file") return node.bytes.size;
+  let used = 0;
+  if (node.kind === "directory") { for (const child of node.entries.values()) used += usedBy(child); }
+  return used;
+}

@@ -1,0 +1,162 @@
+import {
+  type BindAddress,
+  type ByteStream,
+  type DatagramSocket,
+  type HostNet,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpServer,
+  NetError,
+  type StreamListener,
+} from "../../api/host.ts";
+import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
+import { exchange, httpPort } from "../http_client.ts";
+import { MemoryDatagramSocket } from "./datagram.ts";
+import { MemoryHttpServer, orAborted } from "./http.ts";
+import type { Life } from "./life.ts";
+import { MemoryListener } from "./listener.ts";
+import { checkOwnAddress, type Machine, sourceIp } from "./machine.ts";
+import type { MemoryNetwork } from "./network.ts";
+import type { Delay } from "./pipe.ts";
+import type { PortTable } from "./ports.ts";
+import { connectStreams } from "./stream.ts";
+
+// As Linux does it: an unanswered SYN is sent again, and given up after about two minutes.
+const SYN_INTERVAL = 1000;
+const SYN_ATTEMPTS = 127;
+// A packet without payload.
+const HEADER_BYTES = 40;
+
+/** The network as one process on one machine sees it. */
+export class MemoryNet implements HostNet {
+  constructor(readonly network: MemoryNetwork, readonly machine: Machine, readonly life: Life) {}
+
+  async connect(to: PeerAddress, { signal }: { signal?: AbortSignal } = {}): Promise<ByteStream> {
+    signal?.throwIfAborted();
+    const { listener, from, back } = await this.#reach(to, signal);
+    if (!(listener instanceof MemoryListener)) {
+      await this.#wait(back, signal);
+      throw refused(to.key);
+    }
+    const link = (source: string, target: string): Delay => (bytes) =>
+      this.network.delay({ from: source, to: target, bytes, kind: "stream" });
+    const [stream, accepted] = connectStreams(
+      this.network.timeline,
+      { address: peerAddress(from, this.machine.tcp.ephemeral()), life: this.life, delay: link(from, to.ip) },
+      { address: to, life: listener.life, delay: link(to.ip, from) },
+    );
+    listener.push(accepted);
+    try {
+      await this.#wait(back, signal);
+    } catch (error) {
+      stream.close();
+      throw error;
+    }
+    return stream;
+  }
+
+  async listen(at: BindAddress, { reusePort = false }: { reusePort?: boolean } = {}): Promise<StreamListener> {
+    const { tcp } = this.machine;
+    const release = (listener: MemoryListener) => tcp.release(listener.address.port, listener);
+    return await this.#bind(tcp, at, (address) => new MemoryListener(address, this.life, release), reusePort);
+  }
+
+  async datagrams(at: BindAddress): Promise<DatagramSocket> {
+    const make = (address: PeerAddress) => new MemoryDatagramSocket(address, this.network, this.machine, this.life);
+    return await this.#bind(this.machine.udp, at, make);
+  }
+
+  async resolve(name: string): Promise<readonly string[]> {
+    await this.#wait(this.network.latency);
+    const literal = parseIp(name.replace(/^\[(.*)\]$/, "$1"));
+    if (literal) return [literal.text];
+    const found = name === "localhost" ? ["127.0.0.1"] : this.network.names.get(name.toLowerCase());
+    if (!found) throw new NetError("notFound", `Cannot resolve "${name}": no such host`);
+    return found;
+  }
+
+  async http(request: HttpRequest): Promise<Response> {
+    const { url, signal, connectTo } = request;
+    signal?.throwIfAborted();
+    if (connectTo && !("ip" in connectTo)) {
+      const server = this.machine.unix.get(connectTo.path);
+      if (!server) throw refused(connectTo.path);
+      return await this.life.guard(server.answer(request));
+    }
+    const to = connectTo ?? peerAddress((await this.resolve(url.hostname))[0], httpPort(url));
+    const { listener, back } = await this.#reach(to, signal);
+    // A test may put a raw listener where a server is expected, to answer what no handler could.
+    if (listener instanceof MemoryListener) return await exchange(await this.connect(to, { signal }), request);
+    if (!listener) {
+      await this.#wait(back, signal);
+      throw refused(to.key);
+    }
+    const response = await this.life.guard(listener.answer(request));
+    await this.#wait(back, signal);
+    return response;
+  }
+
+  async serve(at: BindAddress | { readonly path: string }, handler: HttpHandler): Promise<HttpServer> {
+    const { tcp, unix } = this.machine;
+    if (!("path" in at)) {
+      const release = (server: MemoryHttpServer) => server.address && tcp.release(server.address.port, server);
+      return await this.#bind(tcp, at, (address) => new MemoryHttpServer(address, handler, this.life, release));
+    }
+    await this.life.step();
+    const { path } = at;
+    if (unix.has(path)) throw new NetError("inUse", `Cannot listen on "${path}": the address is already in use`);
+    const release = () => void (unix.get(path) === server && unix.delete(path));
+    const server = new MemoryHttpServer(undefined, handler, this.life, release);
+    unix.set(path, server);
+    this.life.atEnd(release);
+    return server;
+  }
+
+  async #bind<T, H extends T & { address?: PeerAddress }>(
+    table: PortTable<T>,
+    at: BindAddress,
+    make: (address: PeerAddress) => H,
+    reusePort = false,
+  ): Promise<H> {
+    await this.life.step();
+    checkOwnAddress(this.machine, parseIp(at.ip)?.text ?? at.ip);
+    const holder = table.bind(at, make, reusePort);
+    this.life.atEnd(() => table.release(holder.address!.port, holder));
+    return holder;
+  }
+
+  /** Gets a SYN through: who listens there, if anyone, and how long the answer takes. */
+  async #reach(
+    to: PeerAddress,
+    signal?: AbortSignal,
+  ): Promise<{ listener: MemoryListener | MemoryHttpServer | undefined; from: string; back: number }> {
+    const { network, machine } = this;
+    const from = sourceIp(machine, to.ip);
+    for (let attempt = 0; attempt < SYN_ATTEMPTS; attempt++) {
+      const there = network.delay({ from, to: to.ip, bytes: HEADER_BYTES, kind: "stream" });
+      const target = network.machineAt(to.ip, machine);
+      if (target && there !== undefined) {
+        await this.#wait(there, signal);
+        const listeners = target.tcp.find(to.ip, to.port);
+        const listener = listeners.length > 1 ? listeners[network.random.below(listeners.length)] : listeners[0];
+        const dropped = listener instanceof MemoryListener && listener.full;
+        const back = network.delay({ from: to.ip, to: from, bytes: HEADER_BYTES, kind: "stream" });
+        if (!dropped && back !== undefined) return { listener, from, back };
+      }
+      await this.#wait(SYN_INTERVAL, signal);
+    }
+    throw new NetError("timedOut", `Cannot connect to ${to.key}: timed out`);
+  }
+
+  #wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    const { timeline } = this.network;
+    const waited = new Promise<void>((resolve) => {
+      timeline.after(milliseconds, () => this.life.alive && resolve());
+    });
+    return orAborted(waited, signal);
+  }
+}
+
+function refused(where: string): NetError {
+  return new NetError("refused", `Cannot connect to ${where}: connection refused`);
+}

@@ -1,0 +1,88 @@
+import { type ByteStream, NetError } from "../../api/host.ts";
+import type { PeerAddress } from "../../wire/mod.ts";
+import type { Life } from "./life.ts";
+import { type Delay, Pipe } from "./pipe.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** One end of a connection between two memory hosts. */
+export class MemoryStream implements ByteStream {
+  readonly #incoming: Pipe;
+  readonly #outgoing: Pipe;
+  readonly #forget: () => void;
+  #held: Uint8Array | undefined;
+  #closed: Error | undefined;
+
+  constructor(
+    readonly local: PeerAddress,
+    readonly remote: PeerAddress,
+    incoming: Pipe,
+    outgoing: Pipe,
+    life: Life,
+  ) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    incoming.onReset = () => outgoing.breakWrites(new NetError("reset", "Connection reset by peer"));
+    incoming.onUnwanted = () => outgoing.reset();
+    this.#forget = life.atEnd(() => this.#abandon());
+  }
+
+  read(into: Uint8Array): Promise<number> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    if (!this.#held) return this.#incoming.read(into);
+    const part = this.#held.subarray(0, into.length);
+    into.set(part);
+    this.#held = part.length < this.#held.length ? this.#held.subarray(part.length) : undefined;
+    return Promise.resolve(part.length);
+  }
+
+  unread(bytes: Uint8Array): void {
+    const held = this.#held ?? new Uint8Array();
+    const joined = new Uint8Array(bytes.length + held.length);
+    joined.set(bytes);
+    joined.set(held, bytes.length);
+    this.#held = joined.length > 0 ? joined : undefined;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#closed ? Promise.reject(this.#closed) : this.#outgoing.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    this.#outgoing.finish();
+    return Promise.resolve();
+  }
+
+  close(reason: Error = new NetError("closed", "Stream is closed")): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#forget();
+    // As TCP does: the other side learns by a reset that bytes it sent were never read.
+    const unread = this.#incoming.unread;
+    this.#incoming.breakReads(reason);
+    this.#outgoing.breakWrites(reason);
+    if (unread) this.#outgoing.reset();
+    else this.#outgoing.finish();
+  }
+
+  #abandon(): void {
+    this.#incoming.abandon();
+    this.#outgoing.abandon();
+    this.#incoming.breakReads(new NetError("closed", "The process was killed"));
+    this.#outgoing.reset();
+  }
+}
+
+/** Two connected ends. `delay` is asked once per packet and direction. */
+export function connectStreams(
+  timeline: Timeline,
+  client: { address: PeerAddress; life: Life; delay: Delay },
+  server: { address: PeerAddress; life: Life; delay: Delay },
+): [client: MemoryStream, server: MemoryStream] {
+  const up = new Pipe(timeline, client.delay);
+  const down = new Pipe(timeline, server.delay);
+  return [
+    new MemoryStream(client.address, server.address, down, up, client.life),
+    new MemoryStream(server.address, client.address, up, down, server.life),
+  ];
+}

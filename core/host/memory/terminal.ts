@@ -1,0 +1,37 @@
+import type { Terminal } from "../../api/host.ts";
+
+/** A terminal that keeps what is written to it. */
+export class MemoryTerminal implements Terminal {
+  readonly interactive: boolean;
+  readonly columns: number;
+  /** Everything written so far. */
+  output = "";
+  errors = "";
+  readonly #handlers = new Map<string, Set<() => void>>();
+
+  constructor({ interactive = false, columns = 80 }: { interactive?: boolean; columns?: number } = {}) {
+    this.interactive = interactive;
+    this.columns = columns;
+  }
+
+  out(text: string): void {
+    this.output += text;
+  }
+
+  error(text: string): void {
+    this.errors += text;
+  }
+
+  onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP", run: () => void): Disposable {
+    const handlers = this.#handlers.get(signal) ?? new Set();
+    this.#handlers.set(signal, handlers.add(run));
+    return { [Symbol.dispose]: () => void handlers.delete(run) };
+  }
+
+  /** Delivers a signal; returns whether anyone listened. */
+  signal(signal: "SIGINT" | "SIGTERM" | "SIGHUP"): boolean {
+    const handlers = [...this.#handlers.get(signal) ?? []];
+    for (const run of handlers) run();
+    return handlers.length > 0;
+  }
+}
