@@ -32,7 +32,7 @@ export const optimisticInterval = 30_000;
  * share, and when several turns are over the fastest takers go on longest.
  */
 export class Choker {
-  readonly #random: Random;
+  /** Those that are unchoked, in the order in which they came to be. */
   #unchoked = new Set<string>();
   /** Those that hold a slot without having earned it, and since when. */
   readonly #optimistic = new Map<string, number>();
@@ -40,10 +40,6 @@ export class Choker {
   readonly #waiting = new Set<string>();
   #nextRound = -Infinity;
   #rounds = 0;
-
-  constructor(random: Random) {
-    this.#random = random;
-  }
 
   /**
    * The peers to have unchoked from now on; the others are to be choked. Only interested ones are among them, and at
@@ -53,21 +49,38 @@ export class Choker {
   rechoke<P extends ChokePeer>(
     now: number,
     peers: readonly P[],
-    options: { readonly slots: number; readonly seeding: boolean },
+    options: { readonly slots: number; readonly seeding: boolean; readonly random: Random },
   ): ReadonlySet<P> {
-    const { slots, seeding } = options;
+    const { slots, seeding, random } = options;
     const due = now >= this.#nextRound;
     if (due) {
       this.#nextRound = now + rechokeInterval;
       this.#rounds++;
     }
     const interested = peers.filter((peer) => peer.interested);
-    const chosen = seeding ? this.#serve(now, interested, slots, due) : this.#reciprocate(now, interested, slots, due);
+    this.#noteUnchoked(interested);
+    const chosen = seeding
+      ? this.#serve(now, interested, slots, due)
+      : this.#reciprocate(now, interested, slots, due, random);
     this.#unchoked = new Set(Array.from(chosen, (peer) => peer.key));
     return chosen;
   }
 
-  #reciprocate<P extends ChokePeer>(now: number, interested: P[], slots: number, due: boolean): Set<P> {
+  /** The caller may also unchoke by itself, say a newcomer while slots are free. */
+  #noteUnchoked(interested: readonly ChokePeer[]): void {
+    const unchoked = new Set<string>();
+    for (const peer of interested) if (peer.unchokedSince !== undefined) unchoked.add(peer.key);
+    for (const key of this.#unchoked) if (!unchoked.has(key)) this.#unchoked.delete(key);
+    for (const key of unchoked) this.#unchoked.add(key);
+  }
+
+  #reciprocate<P extends ChokePeer>(
+    now: number,
+    interested: P[],
+    slots: number,
+    due: boolean,
+    random: Random,
+  ): Set<P> {
     this.#waiting.clear();
     const earned = due
       ? interested.filter((peer) => peer.down > 0 && !peer.snubbed)
@@ -86,7 +99,7 @@ export class Choker {
     const untried = interested.filter((peer) => !chosen.has(peer) && !tried.has(peer.key));
     const others = interested.filter((peer) => !chosen.has(peer) && tried.has(peer.key));
     while (chosen.size < slots && untried.length + others.length > 0) {
-      const peer = this.#draw(now, untried.length > 0 ? untried : others);
+      const peer = draw(now, untried.length > 0 ? untried : others, random);
       chosen.add(peer);
       this.#optimistic.set(peer.key, now);
     }
@@ -128,14 +141,6 @@ export class Choker {
     if (slots > 1) return Math.max(1, Math.floor(slots / 5));
     return this.#rounds % 9 < 3 ? slots : 0;
   }
-
-  /** Removes a random peer from the list; newcomers are three times as likely (BEP 3). */
-  #draw<P extends ChokePeer>(now: number, peers: P[]): P {
-    const weight = (peer: P) => now - peer.connectedAt < newcomerTime ? 3 : 1;
-    let ticket = this.#random.below(peers.reduce((sum, peer) => sum + weight(peer), 0));
-    const at = peers.findIndex((peer) => (ticket -= weight(peer)) < 0);
-    return peers.splice(at, 1)[0];
-  }
 }
 
 /** Milliseconds for which a peer counts as new: it has no pieces to trade yet. */
@@ -153,4 +158,12 @@ function over(now: number, peer: ChokePeer): boolean {
   const turn = now - (peer.unchokedSince ?? now);
   return turn >= longestTurn || turn >= turnTime && peer.sentSinceUnchoke >= turnBytes ||
     turn >= idleTurn && peer.up === 0;
+}
+
+/** Removes a random peer from the list; newcomers are three times as likely (BEP 3). */
+function draw<P extends ChokePeer>(now: number, peers: P[], random: Random): P {
+  const weight = (peer: P) => now - peer.connectedAt < newcomerTime ? 3 : 1;
+  let ticket = random.below(peers.reduce((sum, peer) => sum + weight(peer), 0));
+  const at = peers.findIndex((peer) => (ticket -= weight(peer)) < 0);
+  return peers.splice(at, 1)[0];
 }
