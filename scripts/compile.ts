@@ -10,6 +10,7 @@ const output = Deno.args[0] ?? `${root}weft`;
 const command = new Deno.Command(Deno.env.get("WEFT_DENO") ?? Deno.execPath(), {
   args: [
     "compile",
+    "--no-check", // `deno task check` did
     "--no-prompt",
     "--allow-net",
     "--allow-read",

@@ -1,16 +1,7 @@
-/** Paths as the command line needs them; both kinds of slash separate. @module */
+/** Parts of paths; both kinds of slash separate. @module */
+import { resolvePath } from "../config/mod.ts";
 
-/** `path` as seen from the folder `base`, made absolute, without `.` and `..`. */
-export function resolvePath(base: string, path: string): string {
-  const whole = isAbsolute(path) ? path : `${base}/${path}`;
-  const [, root, rest] = /^([A-Za-z]:)?[\\/]*(.*)$/s.exec(whole)!;
-  const parts: string[] = [];
-  for (const part of rest.split(/[\\/]+/)) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `${root ?? ""}/${parts.join("/")}`;
-}
+export { resolvePath };
 
 /** The last part of a path. */
 export function baseName(path: string): string {
@@ -20,8 +11,4 @@ export function baseName(path: string): string {
 /** The folder that a path stands in. */
 export function parentOf(path: string): string {
   return resolvePath(path, "..");
-}
-
-function isAbsolute(path: string): boolean {
-  return /^([A-Za-z]:)?[\\/]/.test(path);
 }

@@ -1,5 +1,5 @@
 /** From the name in a profile to the plugin. @module */
-import type { Plugin } from "../api/mod.ts";
+import { didYouMean, type Plugin } from "../api/mod.ts";
 import type { Builtins } from "./environment.ts";
 
 /**
@@ -11,9 +11,8 @@ export function pluginResolver(builtins: Builtins): (use: string) => Promise<Plu
     if (Object.hasOwn(builtins, use)) return (await builtins[use]()).default;
     const isModule = /^(\/|[A-Za-z]:[\\/]|[a-z]{2,}:)/.test(use);
     if (!isModule) {
-      return `unknown plugin "${use}"; the built-ins are ${
-        Object.keys(builtins).join(", ")
-      }, and a plugin of yours is named by its path, like ./${use}.ts`;
+      const meant = didYouMean(use, Object.keys(builtins));
+      return `unknown plugin "${use}"${meant || `; the built-ins are ${Object.keys(builtins).join(", ")}`}`;
     }
     try {
       const { default: plugin } = await import(/^[a-z]{2,}:/.test(use) ? use : fileUrl(use)) as { default?: unknown };

@@ -1,5 +1,5 @@
 /** From a profile's file, or from the command line alone, to settings. @module */
-import { type BindAddress, DiskError, type Settings } from "../api/mod.ts";
+import { type BindAddress, type ConfigNode, DiskError, type Plugin, type Settings } from "../api/mod.ts";
 import { loadProfile } from "../config/mod.ts";
 import { parseIp } from "../wire/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
@@ -31,15 +31,35 @@ export async function readProfile({ host, builtins, cwd }: Environment, path: st
   });
 }
 
-/** Settings without a profile: every built-in plugin with its defaults. */
+/** Settings without a profile: every built-in plugin that works with its defaults alone. */
 export async function defaultSettings({ builtins, cwd }: Environment): Promise<Settings> {
+  const plugins = await Promise.all(
+    Object.entries(builtins).map(async ([use, load]) => {
+      return needsNothing((await load()).default) ? [{ use }] : [];
+    }),
+  );
   // JSON is YAML, so that defaults and checks are those of any profile.
   return await loadProfile({
-    text: JSON.stringify({ plugins: Object.keys(builtins).map((use) => ({ use })) }),
+    text: JSON.stringify({ plugins: plugins.flat() }),
     file: "built-in profile",
     baseDir: cwd,
     resolvePlugin: pluginResolver(builtins),
   });
+}
+
+/** Whether the plugin's schema accepts an empty `with`. */
+function needsNothing({ config }: Plugin): boolean {
+  let fine = true;
+  const node = (value: unknown): ConfigNode => ({
+    value,
+    path: "with",
+    at: () => node(undefined),
+    problem: () => {
+      fine = false;
+    },
+  });
+  config.decode(node({}));
+  return fine;
 }
 
 /** What `get` and `seed` take from the command line. */
