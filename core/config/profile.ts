@@ -1,0 +1,173 @@
+import { ConfigError } from "../api/errors.ts";
+import type { Plugin } from "../api/plugin.ts";
+import type { ConfigNode, Decoded } from "../api/schema.ts";
+import { childOf } from "../api/schema_support.ts";
+import type { PluginEntry, Settings, SwarmSetting } from "../api/settings.ts";
+import { quote } from "../wire/text.ts";
+import { ProfileDocument } from "./document.ts";
+import { entrySchema, profileSchema, type swarmSchema } from "./profile_schema.ts";
+
+/** What {@link loadProfile} gets. */
+export interface ProfileSource {
+  /** The YAML itself. */
+  readonly text: string;
+  /** What errors call it. */
+  readonly file: string;
+  /** The folder that relative paths start at: that of the profile, absolute. */
+  readonly baseDir: string;
+  /**
+   * Finds the plugin that an entry names: a built-in, an absolute path, or a URL. A text is the problem, such as
+   * `unknown plugin "tpc", did you mean "tcp"?`.
+   */
+  readonly resolvePlugin: (use: string) => Promise<Plugin | string>;
+}
+
+/**
+ * Decodes a profile whole: defaults filled in, units and paths resolved, each plugin's `with` by its own schema.
+ *
+ * @throws {ConfigError} with every mistake at once, sorted by place, one line each: `file:line:column: message`
+ */
+export async function loadProfile(source: ProfileSource): Promise<Settings> {
+  const document = new ProfileDocument(source.text, source.file, source.baseDir);
+  const settings = document.root && await decodeProfile(document, document.root, source);
+  const { problems } = document;
+  if (!settings || problems.length > 0) throw new ConfigError(problems);
+  return settings;
+}
+
+async function decodeProfile(
+  document: ProfileDocument,
+  root: ConfigNode,
+  { resolvePlugin }: ProfileSource,
+): Promise<Settings | undefined> {
+  if (typeof root.value !== "object" || root.value === null || Array.isArray(root.value)) {
+    return void root.problem("the profile must be a mapping with keys such as `plugins`, see config.example.yaml");
+  }
+  // `swarms:` with nothing behind it may be a file cut short: it must not mean "remove them all".
+  for (const key of ["listen", "store", "egress", "limits", "swarms"]) {
+    if (childOf(root.value, key) === null) root.problem(`"${key}" is empty; give it a value, or remove the key`, key);
+  }
+  const profile = profileSchema.decode(root);
+  const plugins = await decodePlugins(document, root.at("plugins"), resolvePlugin);
+  reportRepeatedSwarms(root.at("swarms"));
+  if (!profile || document.problems.length > 0) return undefined;
+  const { listen, store, egress, limits, swarms } = profile;
+  return {
+    listen,
+    store,
+    egress,
+    limits: present({
+      down: limits.down,
+      up: limits.up,
+      connections: limits.connections,
+      peers: limits.peers,
+      unchoked: limits.unchoked,
+      dials: limits.dials,
+      halfOpen: limits.half_open,
+      acceptsPerAddress: limits.accepts_per_address,
+      openPieces: limits.open_pieces,
+      readAhead: limits.read_ahead,
+      openFiles: limits.open_files,
+      ratio: limits.ratio,
+      seedTime: limits.seed_time,
+    }),
+    swarms: swarms.map(swarmSetting),
+    plugins,
+  };
+}
+
+async function decodePlugins(
+  document: ProfileDocument,
+  list: ConfigNode,
+  resolvePlugin: ProfileSource["resolvePlugin"],
+): Promise<PluginEntry[]> {
+  if (!Array.isArray(list.value)) return [];
+  const names = new Set<string>();
+  const entries = list.value.map((_, i) => decodeEntry(document, list.at(i), names));
+  // Together, since a module may take a while to load; in order afterwards, since order is hook order.
+  const plugins = await Promise.all(entries.map((entry) => entry && find(resolvePlugin, entry.use)));
+  return entries.flatMap((entry, i) => {
+    const plugin = plugins[i];
+    if (!entry || plugin === undefined) return [];
+    if (typeof plugin === "string") {
+      entry.node.at("use").problem(plugin);
+      return [];
+    }
+    const { name, use, place, node } = entry;
+    return [{ name, use, config: plugin.config.decode(withNode(node.at("with"))), place }];
+  });
+}
+
+function decodeEntry(document: ProfileDocument, node: ConfigNode, names: Set<string>) {
+  const entry = entrySchema.decode(node);
+  if (typeof entry?.use !== "string") return undefined;
+  const name = entry.as ?? entry.use;
+  if (names.has(name)) {
+    const remedy = entry.as === undefined ? `add "as" to one of them, such as \`as: ${suffixed(name)}\`` : `change one`;
+    node.at(entry.as === undefined ? "use" : "as").problem(`two entries are named ${quote(name)}; ${remedy}`);
+  }
+  names.add(name);
+  const use = /^\.{1,2}[\\/]/.test(entry.use) ? node.resolve!(entry.use) : entry.use;
+  return { name, use, node, place: document.place(node) };
+}
+
+/** An absent `with` is an empty one, so that each key that it lacks is named. */
+function withNode(node: ConfigNode): ConfigNode {
+  if (node.value != null) return node;
+  return {
+    value: {},
+    path: node.path,
+    at: (key) => node.at(key),
+    problem: (message) => node.problem(message),
+    resolve: (path) => node.resolve!(path),
+  };
+}
+
+async function find(resolvePlugin: ProfileSource["resolvePlugin"], use: string): Promise<Plugin | string> {
+  try {
+    return await resolvePlugin(use);
+  } catch (error) {
+    return `cannot load ${quote(use)}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function reportRepeatedSwarms(list: ConfigNode): void {
+  if (!Array.isArray(list.value)) return;
+  const known = new Set<unknown>();
+  list.value.forEach((_, i) => {
+    const node = list.at(i).at("add");
+    if (typeof node.value !== "string") return;
+    if (known.has(node.value)) node.problem(`${quote(node.value)} is added twice; remove one of the two entries`);
+    known.add(node.value);
+  });
+}
+
+function swarmSetting(swarm: Decoded<typeof swarmSchema>): SwarmSetting {
+  const { add, path, select, sequential, paused, peers, allow_local, limits } = swarm;
+  const { down, up, ratio, seed_time } = limits;
+  const named = peers.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
+  const allowLocal = allow_local;
+  return present({
+    add,
+    path,
+    select,
+    sequential,
+    paused,
+    peers: named,
+    allowLocal,
+    down,
+    up,
+    ratio,
+    seedTime: seed_time,
+  });
+}
+
+/** The same without the properties that are undefined, so that settings compare and print by what they say. */
+function present<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
+function suffixed(name: string): string {
+  const word = name.replace(/^.*[\\/]/, "").replace(/\.\w+$/, "");
+  return `${word}-2`;
+}

@@ -1,0 +1,117 @@
+import type { BindAddress } from "../api/host.ts";
+import { boolean, integer, number, scalar, type Schema, string } from "../api/schema.ts";
+import { list, object, optional, withDefault } from "../api/schema_shape.ts";
+import { asText } from "../api/schema_support.ts";
+import { bindAddress, duration, hostPort, path, rate, size } from "../api/schema_text.ts";
+import { parseMagnet } from "../wire/magnet.ts";
+import { parseHostPort, parseIp } from "../wire/peer_address.ts";
+
+const unlimited = (): Schema<number | undefined> => rate({ default: "unlimited" });
+
+/** Limits that a swarm shares with the whole runtime. */
+const sharedLimits = {
+  down: unlimited(),
+  up: unlimited(),
+  ratio: optional(number({ min: 0 })),
+  seed_time: optional(duration()),
+};
+
+/** One entry of `swarms`. */
+export const swarmSchema = object({
+  add: torrentSource(),
+  path: optional(path()),
+  select: optional(list(integer({ min: 0 }))),
+  sequential: boolean({ default: false }),
+  paused: boolean({ default: false }),
+  peers: list(hostPort(), { default: [] }),
+  allow_local: boolean({ default: false }),
+  limits: object(sharedLimits),
+});
+
+/** One entry of `plugins`; its `with` is decoded by the plugin's own schema. */
+export const entrySchema = object({
+  use: pluginName(),
+  as: optional(string({ minLength: 1, maxLength: 64 })),
+  with: anything(),
+});
+
+/** The whole profile, without what is inside the entries of `plugins`. */
+export const profileSchema = object({
+  listen: oneOrMany(bindAddress(), [{ ip: "::", port: 6881 }]),
+  store: object({ path: path({ default: "./downloads" }), state: path({ default: "./weft.db" }) }),
+  egress: object({ allow: list(egressRule(), { default: [] }) }),
+  limits: object({
+    ...sharedLimits,
+    connections: integer({ default: 200, min: 1, max: 65_535 }),
+    peers: integer({ default: 60, min: 1, max: 65_535 }),
+    unchoked: optional(integer({ min: 1 })),
+    dials: integer({ default: 20, min: 1 }),
+    half_open: integer({ default: 30, min: 1 }),
+    accepts_per_address: integer({ default: 10, min: 1 }),
+    open_pieces: size({ default: "32 MiB", min: "1 MiB" }),
+    read_ahead: size({ default: "16 MiB", min: "0" }),
+    open_files: integer({ default: 128, min: 4 }),
+  }),
+  swarms: list(swarmSchema, { default: [] }),
+  plugins: list(anything()),
+});
+
+function pluginName(): Schema<string> {
+  return scalar("the name of a built-in plugin, or the path of a module such as ./roster.ts", (value) => {
+    const text = asText(value);
+    if (text === "") throw new TypeError("not a name");
+    return text;
+  });
+}
+
+/** A magnet link, or the path of a .torrent, made absolute. */
+function torrentSource(): Schema<string> {
+  return scalar("the path of a .torrent or a magnet link", (value, node) => {
+    const text = asText(value);
+    if (/^magnet:/i.test(text)) {
+      parseMagnet(text);
+      return text;
+    }
+    if (text === "" || /^[a-z][a-z0-9+.-]+:\/\//i.test(text)) throw new TypeError("not a path");
+    return node?.resolve?.(text) ?? text;
+  });
+}
+
+/** What `egress.allow` lists. */
+function egressRule(): Schema<string> {
+  return scalar("loopback, private, an IP, a range such as 10.0.0.0/8 or a host name, perhaps with a port", (value) => {
+    const text = asText(value);
+    const [, target, port] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+    const withPort = target !== undefined && Number(port) <= 65_535 &&
+      (target.includes(":") ? /^\[.*\]$/.test(target) : true) && isEgressTarget(target.replace(/^\[|\]$/g, ""));
+    if (!withPort && !isEgressTarget(text)) throw new TypeError("not a target");
+    return text;
+  });
+}
+
+function isEgressTarget(text: string): boolean {
+  const [base, bits] = text.split("/");
+  const ip = parseIp(base);
+  if (ip) return bits === undefined || /^\d{1,3}$/.test(bits) && Number(bits) <= ip.bytes.length * 8;
+  try {
+    return parseHostPort(`${text}:1`).host !== "";
+  } catch {
+    return false;
+  }
+}
+
+function oneOrMany(item: Schema<BindAddress>, standard: readonly BindAddress[]): Schema<readonly BindAddress[]> {
+  const many = list(item);
+  return withDefault({
+    expects: item.expects,
+    decode(node) {
+      if (Array.isArray(node.value)) return many.decode(node);
+      const one = item.decode(node);
+      return one && [one];
+    },
+  }, standard);
+}
+
+function anything(): Schema<unknown> {
+  return { expects: "a mapping", fallback: { value: undefined }, decode: (node) => node.value };
+}

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  ConfigError,
+  definePlugin,
+  didYouMean,
+  duration,
+  hostPort,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Plugin,
+  type Schema,
+  string,
+  url,
+  withDefault,
+} from "../api/mod.ts";
+import { loadProfile } from "./profile.ts";
+
+// `deno test core/config -- --update` writes what the cases give; read the difference before you commit it.
+const update = Deno.args.includes("--update");
+const cases = new URL("./cases/", import.meta.url);
+
+const plugins: Record<string, Plugin> = {
+  tcp: fake("tcp", object({})),
+  mse: fake("mse", object({ policy: withDefault(oneOf("prefer", "require", "off"), "prefer") })),
+  tracker_http: fake(
+    "tracker_http",
+    object({
+      timeout: duration({ default: "30s", min: "1s" }),
+      user_agent: string({ default: "Weft/0.1" }),
+      numwant: integer({ default: 200, min: 1 }),
+    }),
+  ),
+  peers: fake("peers", object({ peers: list(hostPort()), swarm: optional(string()) })),
+  "/profiles/roster.ts": fake(
+    "roster",
+    object({ url: url({ schemes: ["https:"] }), every: duration({ default: "5m", min: "30s" }) }),
+  ),
+};
+
+function fake<T>(name: string, config: Schema<T>): Plugin {
+  return definePlugin<T>({ name, config, setup() {} }) as Plugin;
+}
+
+function resolvePlugin(use: string): Promise<Plugin | string> {
+  if (use.endsWith("broken.ts")) return Promise.reject(new SyntaxError("Unexpected token"));
+  return Promise.resolve(plugins[use] ?? `unknown plugin "${use}"${didYouMean(use, Object.keys(plugins))}`);
+}
+
+function load(text: string, file = "config.yaml") {
+  return loadProfile({ text, file, baseDir: "/profiles", resolvePlugin });
+}
+
+async function outcome(text: string, file: string): Promise<string> {
+  try {
+    return JSON.stringify(await load(text, file), null, 2) + "\n";
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message + "\n";
+    throw error;
+  }
+}
+
+Deno.test("loadProfile() gives what each case expects", async (t) => {
+  const names = [...Deno.readDirSync(cases)].map(({ name }) => name).filter((name) => name.endsWith(".yaml")).sort();
+  assert.ok(names.length > 0);
+  for (const name of names) {
+    await t.step(name, async () => {
+      const expected = new URL(name.replace(/yaml$/, "expected"), cases);
+      const got = await outcome(Deno.readTextFileSync(new URL(name, cases)), name);
+      if (update) Deno.writeTextFileSync(expected, got);
+      assert.equal(got, Deno.readTextFileSync(expected));
+    });
+  }
+});
+
+Deno.test("config.example.yaml loads, and what it shows are the defaults", async () => {
+  const text = Deno.readTextFileSync(new URL("../../config.example.yaml", import.meta.url));
+  const { plugins, ...shown } = await load(text, "config.example.yaml");
+  const { plugins: _, ...defaults } = await load("plugins: []\n");
+  assert.deepEqual(shown, defaults);
+  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "peers"]);
+});
+
+Deno.test("a profile may be written as JSON", async () => {
+  const { plugins } = await load(JSON.stringify({ plugins: [{ use: "tcp" }] }));
+  assert.deepEqual(plugins.map(({ name }) => name), ["tcp"]);
+});
+
+Deno.test("loadProfile() refuses files too large, too deep, and aliases that stand for too much", async () => {
+  await assert.rejects(
+    load("#".repeat(2 ** 20 + 1)),
+    /config.yaml:1:1: the profile must have at most 1048576 characters/,
+  );
+  await assert.rejects(load("[".repeat(50_000)), /the profile is nested too deeply|ends too early/);
+  const bomb = ["a: &a [x, x, x, x, x, x, x, x, x, x]"];
+  for (const [name, of] of ["ba", "cb", "dc", "ed"]) bomb.push(`${name}: &${name} [${`*${of}, `.repeat(10)}]`);
+  await assert.rejects(load(bomb.join("\n")), /aliases stand for more than 100 nodes/);
+});
+
+Deno.test("loadProfile() refuses a profile that is cut within a quote, a bracket or a key", async () => {
+  const whole = 'plugins: [{ use: tcp }, { use: "mse", with: { policy: prefer } }]\n';
+  for (let length = 0; length < whole.trimEnd().length; length++) {
+    await assert.rejects(load(whole.slice(0, length)), ConfigError, whole.slice(0, length));
+  }
+  await load(whole);
+});
+
+Deno.test("loadProfile() answers any text with settings or a ConfigError", async () => {
+  const pieces = [
+    "plugins:",
+    "swarms:",
+    "- use: tcp",
+    "with:",
+    "a: 1",
+    "&a",
+    "*a",
+    "!!str",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    ": ",
+  ];
+  const filler = [
+    ...pieces,
+    "\n",
+    "\n  ",
+    "\n    ",
+    "? ",
+    "<<: ",
+    "__proto__: ",
+    "---\n",
+    "#",
+    "| ",
+    "\ufeff",
+    "\0",
+    "- ",
+  ];
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...filler), { maxLength: 30 }), async (parts) => {
+      try {
+        await load(parts.join(""));
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String(error));
+        assert.ok(error.problems.length > 0);
+        for (const problem of error.problems) assert.match(problem, /^config\.yaml:\d+:\d+: ./s);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
