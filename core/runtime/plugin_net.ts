@@ -1,0 +1,99 @@
+/**
+ * The network as plugins see it: every target passes the egress guard, and everything opened is closed with its entry.
+ *
+ * @module
+ */
+import { EgressError } from "../api/errors.ts";
+import type { ByteStream, Host, StreamListener } from "../api/host.ts";
+import type { PluginNet } from "../api/plugin.ts";
+import type { Egress } from "../swarm/egress.ts";
+import { guardedFetch } from "./guarded_fetch.ts";
+
+/** What {@link createPluginNet} needs; `scopeSignal` aborts when the entry is retired. */
+export interface PluginNetOptions {
+  readonly host: Pick<Host, "net">;
+  readonly egress: Egress;
+  readonly scopeSignal: AbortSignal;
+}
+
+/** Makes one entry's network. When `scopeSignal` aborts, what waits rejects with its reason and what is open closes. */
+export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNetOptions): PluginNet {
+  const scope = new NetScope(scopeSignal);
+  const resolve = async (name: string): Promise<readonly string[]> => {
+    const ips = await net.resolve(name);
+    egress.resolved(name, ips);
+    return ips;
+  };
+  return {
+    connect: (to, signal) =>
+      scope.run(signal, async (signal) => {
+        const refusal = egress.check(to);
+        if (refusal) throw new EgressError(refusal);
+        const stream = scope.own(await net.connect(to, { signal }));
+        if (signal.aborted) stream.close(); // it came too late for whoever asked
+        return stream;
+      }),
+    listen: async (at) => {
+      const listener: StreamListener = scope.own(await net.listen(at));
+      const accept = listener.accept.bind(listener);
+      listener.accept = async (): Promise<ByteStream> => scope.own(await accept());
+      return listener;
+    },
+    datagrams: async (at) => {
+      const socket = scope.own(await net.datagrams(at));
+      const send = socket.send.bind(socket);
+      socket.send = (bytes, to) => {
+        const refusal = egress.check(to);
+        return refusal ? Promise.reject(new EgressError(refusal)) : send(bytes, to);
+      };
+      return socket;
+    },
+    fetch: (url, options = {}) =>
+      scope.run(options.signal, (signal) => guardedFetch({ net, egress, resolve }, url, { ...options, signal })),
+    resolve: (name) => scope.run(undefined, () => resolve(name)),
+    serve: async (at, handler) => scope.own(await net.serve(at, handler)),
+  };
+}
+
+/** What one entry has open and under way. */
+class NetScope {
+  readonly #open = new Set<{ close(): unknown }>();
+  readonly #pending = new Set<AbortController>();
+
+  constructor(readonly signal: AbortSignal) {
+    // One listener for the entry, not one for each call: a long-lived signal retains every one of them.
+    signal.addEventListener("abort", () => {
+      for (const controller of this.#pending) controller.abort(signal.reason);
+      for (const resource of this.#open) void resource.close();
+    }, { once: true });
+  }
+
+  /** Runs a call that ends when its caller or the entry does, even if what it waits for never settles. */
+  run<T>(caller: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.signal.throwIfAborted();
+      caller?.throwIfAborted();
+      const controller = new AbortController();
+      const abort = (): void => controller.abort(caller?.reason);
+      controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
+      caller?.addEventListener("abort", abort);
+      this.#pending.add(controller);
+      call(controller.signal).then(resolve, reject).finally(() => {
+        caller?.removeEventListener("abort", abort);
+        this.#pending.delete(controller);
+      });
+    });
+  }
+
+  /** Closes `resource` with the entry, unless somebody closes it before. */
+  own<R extends { close(): unknown }>(resource: R): R {
+    const close = resource.close;
+    resource.close = (...args: []): unknown => {
+      this.#open.delete(resource);
+      return close.apply(resource, args);
+    };
+    this.#open.add(resource);
+    if (this.signal.aborted) resource.close();
+    return resource;
+  }
+}
