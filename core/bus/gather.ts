@@ -2,6 +2,9 @@ import type { Clock } from "../api/host.ts";
 import { Call } from "./call.ts";
 import type { HandlerRegistration, Registration } from "./registration.ts";
 
+// A source that yields without end, and without ever waiting, would keep the reader busy and hold back every timer.
+const MAX_VALUES = 10_000;
+
 /** A value of a round, and who gave it. */
 export interface Gathered<Out> {
   readonly plugin: string;
@@ -86,13 +89,14 @@ async function drive<In, Out>(
     });
     if (call.over) return;
     stream = handler(input, call.signal);
-    while (!call.over) {
+    for (let yielded = 0; !call.over; yielded++) {
       const step = await stream.next();
       if (call.over) return;
       if (step.done) {
         keepSoonest(again, plugin, step.value?.again);
         break;
       }
+      if (yielded === MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values in one round`);
       call.pause();
       await new Promise<void>((taken) => push({ kind: "value", plugin, value: step.value, taken }));
       call.resume();
@@ -103,6 +107,7 @@ async function drive<In, Out>(
   } catch (error) {
     if (call?.over) return;
     call?.end();
+    abandon(stream);
     push({ kind: "end", source, failure: signal.aborted ? undefined : { error } });
   }
 }

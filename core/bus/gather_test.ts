@@ -159,3 +159,21 @@ Deno.test("gather() lets no more rounds of one source run at once than the hook 
   await Promise.all(rounds);
   assert.equal(most, 1);
 });
+
+Deno.test("gather() ends a source that yields without end", async () => {
+  let cleaned = false;
+  const { warnings, values, result } = setUp({
+    endless: async function* () {
+      try {
+        while (true) yield "x";
+      } finally {
+        cleaned = true;
+      }
+    },
+  });
+  await result();
+  await settle();
+  assert.equal(values.length, 10_000);
+  assert.equal(cleaned, true);
+  assert.deepEqual(warnings, ['Plugin "endless" failed in test.find: more than 10000 values in one round']);
+});
