@@ -25,6 +25,8 @@ export interface Layout {
   readonly length: number;
   pieceSize(piece: number): number;
   verifier(piece: number): Verifier;
+  /** What a plain hash of the piece must be, where there is one: `check` then hashes off the main thread. */
+  digest?(piece: number): { readonly algorithm: "sha1" | "sha256"; readonly expected: Uint8Array };
 }
 
 /** What the store tells its swarm. Called from a fresh stack, never from inside `write`. */
@@ -36,6 +38,11 @@ export interface StoreEvents {
   pieceStored(piece: number, wrong: readonly (readonly number[])[]): void;
   /** The bytes don't match; the piece is empty again. */
   pieceFailed(piece: number): void;
+  /**
+   * The piece is empty again, through no fault of a peer: the disk refused and its memory was needed, or its file
+   * changed under us (it is no longer in `have` then).
+   */
+  pieceLost?(piece: number): void;
   /** The disk refused, or a file changed under us. Nothing is written or read until `retry` succeeds. */
   failed(error: Error): void;
   /** `backlog` went from true to false. */

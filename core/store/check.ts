@@ -1,0 +1,71 @@
+// Hashes what is on disk.
+import type { Clock, Disk } from "../api/mod.ts";
+import { bytesEqual } from "../wire/mod.ts";
+import type { TorrentFiles } from "./files.ts";
+import { PADDING, spansOf } from "./layout.ts";
+import { MAX_BUFFER_BYTES } from "./memory.ts";
+import type { Layout } from "./types.ts";
+
+// Keeps the hashing worker busy while answers are on their way.
+const MAX_CHECKS = 4;
+
+/** What {@link checkPieces} needs. */
+export interface CheckOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly layout: Layout;
+  readonly files: TorrentFiles;
+  readonly partFile: string;
+  /** File indexes that are there and may be opened. */
+  readonly usable: ReadonlySet<number>;
+  readonly signal: AbortSignal;
+  checked(piece: number, right: boolean): void;
+}
+
+/** Judges every piece by the bytes on disk. Rejects with the signal's reason when aborted. */
+export async function checkPieces(options: CheckOptions): Promise<void> {
+  const { layout, signal, checked } = options;
+  let next = 0;
+  const run = async () => {
+    while (next < layout.pieceCount) {
+      signal.throwIfAborted();
+      const piece = next++;
+      checked(piece, await isRight(options, piece));
+    }
+  };
+  await Promise.all(Array.from({ length: MAX_CHECKS }, run));
+  signal.throwIfAborted();
+}
+
+async function isRight(options: CheckOptions, piece: number): Promise<boolean> {
+  const { disk, layout, files, partFile, usable } = options;
+  const spans = spansOf(layout.files, piece * layout.pieceLength, layout.pieceSize(piece));
+  const inPart = (file: number) => files.home(file) === "part";
+  if (spans.some(({ file }) => file !== PADDING && !inPart(file) && !usable.has(file))) return false;
+  const wanted = layout.digest?.(piece);
+  if (!wanted) return await verifies(options, piece);
+  const ranges = spans.map(({ file, position, offset, length }) => {
+    if (file === PADDING) return { length };
+    return inPart(file) ? { path: partFile, position: offset, length } : { path: files.path(file), position, length };
+  });
+  const digest = await disk.digest(wanted.algorithm, ranges);
+  return digest !== undefined && bytesEqual(digest, wanted.expected);
+}
+
+/** For pieces that no plain hash judges: reads them here, one buffer a turn. */
+async function verifies({ clock, layout, files }: CheckOptions, piece: number): Promise<boolean> {
+  const verifier = layout.verifier(piece);
+  const size = layout.pieceSize(piece);
+  const buffer = new Uint8Array(Math.min(size, MAX_BUFFER_BYTES));
+  for (let at = 0; at < size; at += buffer.length) {
+    const bytes = buffer.subarray(0, Math.min(buffer.length, size - at));
+    try {
+      await files.read(piece * layout.pieceLength + at, bytes);
+    } catch {
+      return false;
+    }
+    verifier.update(bytes);
+    await new Promise<void>((resolve) => void clock.after(0, resolve));
+  }
+  return verifier.finish() === true;
+}

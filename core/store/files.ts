@@ -1,0 +1,270 @@
+// The files of one torrent: reads and writes by offset in the torrent, wherever the bytes live.
+import { type Clock, type Disk, DiskError, type DiskFile } from "../api/mod.ts";
+import { PADDING, type Span, spansOf } from "./layout.ts";
+import { FileHandle, type OpenFiles } from "./open_files.ts";
+import { parent, type SaveFolder } from "./paths.ts";
+import type { FileHome, FileStamp } from "./records.ts";
+import type { Layout } from "./types.ts";
+
+// A file is looked at this often before it is read, so that one cut or replaced under us is noticed.
+const inspectInterval = 1000;
+
+/** A file was cut, replaced or removed by somebody else. */
+export class FileChangedError extends Error {
+  override readonly name = "FileChangedError";
+  /** `file` is its index, undefined for the part file. */
+  constructor(readonly file: number | undefined, path: string, what: string) {
+    super(`File "${path}" changed under us: ${what}; its pieces are dropped and will be fetched again`);
+  }
+}
+
+/** What {@link TorrentFiles} needs. */
+export interface TorrentFilesOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly layout: Layout;
+  readonly folder: SaveFolder;
+  /** By file index, relative to the folder; undefined for what is never on disk. */
+  readonly paths: readonly (string | undefined)[];
+  /** Where bytes of unwanted files live, at their offset in the torrent. */
+  readonly partFile: string;
+  readonly openFiles: OpenFiles;
+  /** Called before the first write to a file that was settled; the write waits for it. */
+  beforeWriting(file: number): Promise<void>;
+}
+
+class FileState {
+  home: FileHome = "file";
+  readonly reader = new FileHandle();
+  readonly writer = new FileHandle();
+  /** The records know that it is being written. */
+  writing = false;
+  announced?: Promise<void>;
+  /** Writes of ours under way, and whether there were any since `known`. */
+  writes = 0;
+  touched = true;
+  modified?: number;
+  inspected = -Infinity;
+}
+
+/** See the file's head. All failures are {@link DiskError}s or {@link FileChangedError}s. */
+export class TorrentFiles {
+  readonly #options: TorrentFilesOptions;
+  readonly #states: (FileState | undefined)[];
+  readonly #part = new FileHandle();
+  /** Indexes of the files that can be on disk. */
+  readonly indexes: readonly number[];
+
+  constructor(options: TorrentFilesOptions) {
+    this.#options = options;
+    this.#states = options.paths.map((path) => path === undefined ? undefined : new FileState());
+    this.indexes = [...this.#states.keys()].filter((index) => this.#states[index]);
+  }
+
+  home(index: number): FileHome {
+    return this.#states[index]?.home ?? "file";
+  }
+
+  /** From now on the file's bytes live there; the next write announces it. */
+  setHome(index: number, home: FileHome): void {
+    const state = this.#states[index]!;
+    state.home = home;
+    state.writing = false;
+  }
+
+  /** Whole path of a file. */
+  path(index: number): string {
+    return this.#options.folder.resolve(this.#options.paths[index]!);
+  }
+
+  /** Writes all of `bytes` at `offset` of the torrent; what falls on padding is dropped. */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    for (const span of spansOf(this.#options.layout.files, offset, bytes.length)) {
+      if (span.file === PADDING) continue;
+      const part = bytes.subarray(span.offset - offset, span.offset - offset + span.length);
+      if (!this.#states[span.file]!.writing) await this.announce(span.file);
+      if (this.home(span.file) === "part") await this.#writePart(span.offset, part);
+      else await this.writeFile(span.file, span.position, part);
+    }
+  }
+
+  /** Fills `into` from `offset` of the torrent. Padding reads as zeros. With `inspect`, files are looked at before. */
+  async read(offset: number, into: Uint8Array, inspect = false): Promise<void> {
+    for (const span of spansOf(this.#options.layout.files, offset, into.length)) {
+      const part = into.subarray(span.offset - offset, span.offset - offset + span.length);
+      if (span.file === PADDING) part.fill(0);
+      else if (this.home(span.file) === "part") await this.#readPartWhole(span, part);
+      else {
+        if (inspect) await this.inspect(span.file, span.position + span.length);
+        await this.#readFile(span, part);
+      }
+    }
+  }
+
+  /** Writes to the file itself, wherever its home is. It must have been announced. */
+  async writeFile(index: number, position: number, bytes: Uint8Array): Promise<void> {
+    const { folder, openFiles, paths } = this.#options;
+    const state = this.#states[index]!;
+    state.writes++;
+    state.touched = true;
+    try {
+      const open = () => folder.open(paths[index]!, true);
+      await openFiles.use(state.writer, open, (file) => file.write(bytes, position));
+    } finally {
+      state.writes--;
+    }
+  }
+
+  /** Reads what there is in the part file; returns how many bytes. */
+  async readPart(offset: number, into: Uint8Array): Promise<number> {
+    return await this.#options.openFiles.use(this.#part, () => this.#openPart(), (file) => file.read(into, offset));
+  }
+
+  /** Tells the records that the file is being written, and where its bytes live; before the first write. */
+  async announce(index: number): Promise<void> {
+    const state = this.#states[index]!;
+    state.announced ??= this.#options.beforeWriting(index).then(() => void (state.writing = true)).finally(() => {
+      state.announced = undefined;
+    });
+    await state.announced;
+  }
+
+  /** Throws {@link FileChangedError} unless the file is as we left it and has `needed` bytes. Looks once a second. */
+  async inspect(index: number, needed: number): Promise<void> {
+    const state = this.#states[index]!;
+    const now = this.#options.clock.now();
+    if (now - state.inspected < inspectInterval) return;
+    state.inspected = now;
+    // A write of ours since the last look, or during this one, moves the time as well.
+    const touched = state.touched;
+    if (state.writes === 0) state.touched = false;
+    const stat = await this.#options.disk.lstat(this.path(index));
+    const fault = !stat
+      ? "it is gone"
+      : stat.kind !== "file"
+      ? `it is a ${stat.kind} now`
+      : stat.size < needed
+      ? `it has ${stat.size} bytes, at least ${needed} are needed`
+      : !touched && !state.touched && state.modified !== undefined && stat.modified !== state.modified
+      ? "somebody else wrote to it"
+      : undefined;
+    if (fault) {
+      state.inspected = -Infinity;
+      state.modified = undefined;
+      await this.#closeHandles(state);
+      throw new FileChangedError(index, this.path(index), fault);
+    }
+    if (!state.touched) state.modified = stat!.modified;
+  }
+
+  /** How the file is right now. `writing` says whether we may still write to it. */
+  async stamp(index: number, writing: boolean): Promise<FileStamp> {
+    const state = this.#states[index]!;
+    if (state.home === "part") return { file: index, home: "part", size: 0, modified: 0, writing };
+    const stat = await this.#options.disk.lstat(this.path(index));
+    return { file: index, home: "file", size: stat?.size ?? 0, modified: stat?.modified ?? 0, writing };
+  }
+
+  /** Takes over what the records say, once it was found to hold. */
+  resume(stamp: FileStamp): void {
+    const state = this.#states[stamp.file]!;
+    state.home = stamp.home;
+    state.writing = stamp.writing;
+    if (stamp.writing || stamp.home === "part") return;
+    state.modified = stamp.modified;
+    state.touched = false;
+  }
+
+  /** Files that the records hold as being written, though nobody writes to them. With `idle`, of those not open. */
+  writingFiles(idle: boolean): number[] {
+    return this.indexes.filter((index) => {
+      const state = this.#states[index]!;
+      return state.writing && state.writes === 0 && !(idle && state.writer.file);
+    });
+  }
+
+  /** The stamp of a file that we are done with for now; the next write announces itself again. Undefined if one came. */
+  async settle(index: number): Promise<FileStamp | undefined> {
+    const state = this.#states[index]!;
+    if (state.writes > 0 || state.announced) return undefined;
+    state.writing = false;
+    const stamp = await this.stamp(index, false);
+    if (state.writing || state.announced || state.writes > 0) return undefined;
+    this.resume(stamp);
+    return stamp;
+  }
+
+  /** Creates a file that has no bytes. */
+  async createEmpty(index: number): Promise<void> {
+    const { folder, paths } = this.#options;
+    if (!await folder.inspect(paths[index]!)) await (await folder.open(paths[index]!, true)).close();
+  }
+
+  /** Whether something stands at the file's path that may be used. */
+  async exists(index: number): Promise<boolean> {
+    return await this.#options.folder.inspect(this.#options.paths[index]!);
+  }
+
+  /** Closes what wasn't used since the last call; true while some files stay open. */
+  async closeIdle(): Promise<boolean> {
+    return await this.#options.openFiles.closeIdle(this.#handles());
+  }
+
+  /** Closes all files. */
+  async close(): Promise<void> {
+    for (const handle of this.#handles()) await this.#options.openFiles.close(handle);
+  }
+
+  /** Removes the part file, once nothing lives there. */
+  async removePart(): Promise<void> {
+    await this.#options.openFiles.close(this.#part);
+    if (await this.#options.disk.lstat(this.#options.partFile)) await this.#options.disk.remove(this.#options.partFile);
+  }
+
+  async #writePart(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#options.openFiles.use(this.#part, () => this.#openPart(), (file) => file.write(bytes, offset));
+  }
+
+  async #readFile(span: Span, into: Uint8Array): Promise<void> {
+    const { folder, openFiles, paths } = this.#options;
+    const state = this.#states[span.file]!;
+    const handle = state.writer.file ? state.writer : state.reader;
+    const open = () => folder.open(paths[span.file]!, handle === state.writer);
+    let length: number;
+    try {
+      length = await openFiles.use(handle, open, (file) => file.read(into, span.position));
+    } catch (error) {
+      if (!(error instanceof DiskError && error.fault === "notFound")) throw error;
+      throw new FileChangedError(span.file, this.path(span.file), "it is gone");
+    }
+    if (length === into.length) return;
+    await this.#closeHandles(state);
+    const end = span.position + length;
+    throw new FileChangedError(span.file, this.path(span.file), `it ends at ${end}, expected more`);
+  }
+
+  async #readPartWhole(span: Span, into: Uint8Array): Promise<void> {
+    if (await this.readPart(span.offset, into) === into.length) return;
+    throw new FileChangedError(undefined, this.#options.partFile, `it ends before ${span.offset + into.length}`);
+  }
+
+  async #openPart(): Promise<DiskFile> {
+    const { disk, partFile } = this.#options;
+    await disk.makeDirectory(parent(partFile));
+    return await disk.open(partFile, { write: true, create: true });
+  }
+
+  async #closeHandles(state: FileState): Promise<void> {
+    await this.#options.openFiles.close(state.reader);
+    await this.#options.openFiles.close(state.writer);
+  }
+
+  *#handles(): Generator<FileHandle> {
+    for (const state of this.#states) {
+      if (!state) continue;
+      yield state.reader;
+      yield state.writer;
+    }
+    yield this.#part;
+  }
+}

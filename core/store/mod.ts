@@ -1,0 +1,7 @@
+/** Pieces on disk, and the state that outlives the process. */
+export * from "./memory.ts";
+export * from "./paths.ts";
+export { openPieceStore, type PieceStoreOptions, type TorrentStore } from "./piece_store.ts";
+export * from "./records.ts";
+export * from "./sha1.ts";
+export * from "./types.ts";

@@ -1,0 +1,92 @@
+// Open files of all swarms, the one used longest ago closed first.
+import { DiskError, type DiskFile } from "../api/mod.ts";
+import { Lru, type LruNode } from "./lru.ts";
+
+/** A file that may be open or not. Only {@link OpenFiles} changes it. */
+export class FileHandle implements LruNode {
+  declare older?: this;
+  declare newer?: this;
+  listed = false;
+  file?: DiskFile;
+  opening?: Promise<DiskFile>;
+  users = 0;
+  /** Whether it was used since the last {@link OpenFiles.closeIdle}. */
+  used = false;
+}
+
+/** Keeps at most `limit` files open, besides those in use right now. */
+export class OpenFiles {
+  readonly #limit: number;
+  readonly #idle = new Lru<FileHandle>();
+  #count = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many files are open. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Runs `action` with the open file; `open` is called if it isn't open. */
+  async use<Result>(
+    handle: FileHandle,
+    open: () => Promise<DiskFile>,
+    action: (file: DiskFile) => Promise<Result>,
+  ): Promise<Result> {
+    handle.users++;
+    handle.used = true;
+    this.#idle.remove(handle);
+    try {
+      return await action(handle.file ?? await (handle.opening ??= this.#open(handle, open)));
+    } finally {
+      handle.users--;
+      if (handle.users === 0 && handle.file) this.#idle.touch(handle);
+    }
+  }
+
+  /** Closes the file if nobody uses it. */
+  async close(handle: FileHandle): Promise<void> {
+    const { file } = handle;
+    if (!file || handle.users > 0) return;
+    this.#idle.remove(handle);
+    handle.file = undefined;
+    this.#count--;
+    await file.close();
+  }
+
+  /** Closes those of `handles` that weren't used since the last call. True while some stay open. */
+  async closeIdle(handles: Iterable<FileHandle>): Promise<boolean> {
+    let open = false;
+    for (const handle of handles) {
+      if (!handle.used) await this.close(handle);
+      handle.used = false;
+      open ||= handle.file !== undefined;
+    }
+    return open;
+  }
+
+  async #open(handle: FileHandle, open: () => Promise<DiskFile>): Promise<DiskFile> {
+    this.#count++;
+    try {
+      await this.#closeOldest(this.#limit);
+      handle.file = await open().catch(async (error) => {
+        // Somebody else used up the descriptors: give back all of ours that are idle, once.
+        if (!(error instanceof DiskError && error.fault === "tooManyFiles") || !this.#idle.oldest) throw error;
+        await this.#closeOldest(0);
+        return await open();
+      });
+      return handle.file;
+    } catch (error) {
+      this.#count--;
+      throw error;
+    } finally {
+      handle.opening = undefined;
+    }
+  }
+
+  async #closeOldest(limit: number): Promise<void> {
+    while (this.#count > limit && this.#idle.oldest) await this.close(this.#idle.oldest);
+  }
+}

@@ -1,0 +1,230 @@
+// What outlives the process: the swarms, their statistics, and which pieces are on disk.
+import type { Database, SqlValue, Statement } from "../api/mod.ts";
+import type { SwarmLimits } from "../api/mod.ts";
+
+/** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
+export const PAGE_BYTES = 1024;
+
+// Grows by one with every change of the tables; `open` migrates older ones.
+const SCHEMA_VERSION = 1;
+
+const SCHEMA: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS swarm (
+    key TEXT PRIMARY KEY, source BLOB NOT NULL, options TEXT NOT NULL,
+    uploaded INTEGER NOT NULL DEFAULT 0, downloaded INTEGER NOT NULL DEFAULT 0, wasted INTEGER NOT NULL DEFAULT 0,
+    seed_time INTEGER NOT NULL DEFAULT 0, completed INTEGER
+  ) STRICT`,
+  `CREATE TABLE IF NOT EXISTS page (
+    key TEXT NOT NULL, page INTEGER NOT NULL, bits BLOB NOT NULL, PRIMARY KEY (key, page)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS file (
+    key TEXT NOT NULL, file INTEGER NOT NULL, home TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL,
+    writing INTEGER NOT NULL, PRIMARY KEY (key, file)
+  ) STRICT, WITHOUT ROWID`,
+];
+
+/** What a swarm is made of, as the user gave it. */
+export interface SwarmOptions {
+  /** Where its files go. */
+  readonly path: string;
+  readonly origin: "profile" | "user";
+  /** Wall-clock milliseconds. */
+  readonly added: number;
+  readonly paused: boolean;
+  /** File indexes; all if not given. */
+  readonly select?: readonly number[];
+  /** File index to priority. */
+  readonly priorities?: Readonly<Record<number, number>>;
+  readonly sequential: boolean;
+  readonly limits?: SwarmLimits;
+  readonly allowLocal: boolean;
+  readonly peers: readonly string[];
+  readonly trackers: readonly string[];
+}
+
+/** Sums over the life of a swarm. Bytes, and milliseconds for `seedTime`. */
+export interface SwarmStatistics {
+  readonly uploaded: number;
+  readonly downloaded: number;
+  readonly wasted: number;
+  readonly seedTime: number;
+  /** Wall-clock milliseconds of its completion. */
+  readonly completed?: number;
+}
+
+/** One swarm as it is kept. */
+export interface SwarmRecord extends SwarmOptions, SwarmStatistics {
+  /** The torrent id's `key`. */
+  readonly key: string;
+  /** A .torrent file's bytes, or a magnet link. */
+  readonly source: Uint8Array | string;
+}
+
+/** Where the bytes of a file live: at its own path, or in the part file. */
+export type FileHome = "file" | "part";
+
+/** How a file was left. */
+export interface FileStamp {
+  /** Index of the file. */
+  readonly file: number;
+  readonly home: FileHome;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  /** We may have written to it since: size and time are then lower bounds. */
+  readonly writing: boolean;
+}
+
+/** Which pieces of one torrent are on disk. */
+export interface PieceRecords {
+  /** What was committed last; no bits when there are none, or they don't fit. */
+  load(pieceCount: number): Promise<{ bits?: Uint8Array; stamps: readonly FileStamp[] }>;
+  /** Commits pages of the bitfield and stamps of files in one transaction. */
+  commit(change: {
+    readonly pages: readonly { readonly page: number; readonly bits: Uint8Array }[];
+    readonly stamps: readonly FileStamp[];
+  }): Promise<void>;
+}
+
+/** All state of a runtime, in SQLite. Rows that can't be read count as absent, and the log says so. */
+export class StateStore {
+  readonly #db: Database;
+  readonly #log: (message: string) => void;
+
+  private constructor(db: Database, log: (message: string) => void) {
+    this.#db = db;
+    this.#log = log;
+  }
+
+  /** Creates the tables or migrates them. Throws Error when a newer Weft wrote them. */
+  static async open(db: Database, log: (message: string) => void = () => {}): Promise<StateStore> {
+    const [row] = await db.all({ sql: "PRAGMA user_version" });
+    const version = Number(row?.user_version ?? 0);
+    if (version > SCHEMA_VERSION) {
+      throw new Error(
+        `Cannot open state: it has version ${version}, this Weft knows up to ${SCHEMA_VERSION}; update Weft`,
+      );
+    }
+    if (version < SCHEMA_VERSION) {
+      await db.run([...SCHEMA, `PRAGMA user_version = ${SCHEMA_VERSION}`].map((sql) => ({ sql })));
+    }
+    return new StateStore(db, log);
+  }
+
+  /** Every swarm, oldest first. */
+  async swarms(): Promise<SwarmRecord[]> {
+    const records: SwarmRecord[] = [];
+    for (const row of await this.#db.all({ sql: "SELECT * FROM swarm" })) {
+      try {
+        records.push(readSwarm(row));
+      } catch (error) {
+        this.#log(`Cannot read the saved swarm "${row.key}", it is left out: ${(error as Error).message}`);
+      }
+    }
+    return records.sort((a, b) => a.added - b.added);
+  }
+
+  /** Adds a swarm, or replaces what the user may change about it; its statistics stay. */
+  async saveSwarm(record: SwarmRecord): Promise<void> {
+    const { key, source, uploaded, downloaded, wasted, seedTime, completed, ...options } = record;
+    await this.#db.run([{
+      sql: `INSERT INTO swarm (key, source, options, uploaded, downloaded, wasted, seed_time, completed)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET source = excluded.source, options = excluded.options`,
+      values: [
+        key,
+        typeof source === "string" ? new TextEncoder().encode(source) : source,
+        JSON.stringify({ ...options, magnet: typeof source === "string" }),
+        ...[uploaded, downloaded, wasted, seedTime].map(Math.round),
+        completed ?? null,
+      ],
+    }]);
+  }
+
+  /** Forgets a swarm and its pieces. */
+  async removeSwarm(key: string): Promise<void> {
+    await this.#db.run(
+      ["swarm", "page", "file"].map((table) => ({ sql: `DELETE FROM ${table} WHERE key = ?`, values: [key] })),
+    );
+  }
+
+  /** Saves the sums of a swarm. */
+  async saveStatistics(key: string, statistics: SwarmStatistics): Promise<void> {
+    const { uploaded, downloaded, wasted, seedTime, completed } = statistics;
+    await this.#db.run([{
+      sql: "UPDATE swarm SET uploaded = ?, downloaded = ?, wasted = ?, seed_time = ?, completed = ? WHERE key = ?",
+      values: [...[uploaded, downloaded, wasted, seedTime].map(Math.round), completed ?? null, key],
+    }]);
+  }
+
+  /** The pieces of one swarm. */
+  pieces(key: string): PieceRecords {
+    return { load: (pieceCount) => this.#loadPieces(key, pieceCount), commit: (change) => this.#commit(key, change) };
+  }
+
+  async #loadPieces(key: string, pieceCount: number): Promise<{ bits?: Uint8Array; stamps: FileStamp[] }> {
+    const pages = await this.#db.all({ sql: "SELECT page, bits FROM page WHERE key = ?", values: [key] });
+    const rows = await this.#db.all({ sql: "SELECT * FROM file WHERE key = ?", values: [key] });
+    const stamps = rows.map(readStamp).filter((stamp) => stamp !== undefined);
+    if (stamps.length < rows.length) this.#log(`Cannot read some saved files of swarm "${key}", they count as changed`);
+    if (pages.length === 0) return { stamps };
+    const bits = new Uint8Array(Math.ceil(pieceCount / 8));
+    let unreadable = 0;
+    for (const { page, bits: part } of pages) {
+      const at = Number(page) * PAGE_BYTES;
+      const fits = at >= 0 && at < bits.length && part instanceof Uint8Array &&
+        part.length === Math.min(PAGE_BYTES, bits.length - at);
+      if (fits) bits.set(part, at);
+      else unreadable++;
+    }
+    if (unreadable > 0) this.#log(`Cannot read ${unreadable} pages of saved pieces of swarm "${key}", they are empty`);
+    const spare = -pieceCount & 7;
+    if (spare > 0) bits[bits.length - 1] &= 0xff << spare;
+    return { bits, stamps };
+  }
+
+  async #commit(key: string, { pages, stamps }: Parameters<PieceRecords["commit"]>[0]): Promise<void> {
+    const statements: Statement[] = [
+      ...pages.map(({ page, bits }) => ({
+        sql: "INSERT OR REPLACE INTO page (key, page, bits) VALUES (?, ?, ?)",
+        values: [key, page, bits],
+      })),
+      ...stamps.map(({ file, home, size, modified, writing }) => ({
+        sql: "INSERT OR REPLACE INTO file (key, file, home, size, modified, writing) VALUES (?, ?, ?, ?, ?, ?)",
+        values: [key, file, home, size, modified, writing ? 1 : 0],
+      })),
+    ];
+    if (statements.length > 0) await this.#db.run(statements);
+  }
+}
+
+type Row = Readonly<Record<string, SqlValue>>;
+
+function readSwarm(row: Row): SwarmRecord {
+  const { magnet, ...options } = JSON.parse(String(row.options)) as SwarmOptions & { magnet: boolean };
+  const { key, source } = row;
+  if (typeof key !== "string" || !(source instanceof Uint8Array)) throw new TypeError("its key or source is missing");
+  if (typeof options.path !== "string" || typeof options.added !== "number") {
+    throw new TypeError("its options are incomplete");
+  }
+  return {
+    ...options,
+    peers: Array.isArray(options.peers) ? options.peers : [],
+    trackers: Array.isArray(options.trackers) ? options.trackers : [],
+    key,
+    source: magnet ? new TextDecoder().decode(source) : source,
+    uploaded: Number(row.uploaded),
+    downloaded: Number(row.downloaded),
+    wasted: Number(row.wasted),
+    seedTime: Number(row.seed_time),
+    ...(row.completed !== null && { completed: Number(row.completed) }),
+  };
+}
+
+function readStamp(row: Row): FileStamp | undefined {
+  const { file, home, size, modified, writing } = row;
+  if (typeof file !== "number" || typeof size !== "number" || typeof modified !== "number") return undefined;
+  if (home !== "file" && home !== "part") return undefined;
+  return { file, home, size, modified, writing: writing !== 0 };
+}

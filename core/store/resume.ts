@@ -1,0 +1,63 @@
+// Whether what the records claim is still on disk.
+//
+// A file that was settled when its stamp was taken (complete, idle, or closed by a clean end) must have exactly that
+// size and time, so any later change by others is noticed. A file that was being written when the process was killed
+// was, perhaps, written by us after its stamp: then its size and time may have grown, never shrunk, and it must reach
+// to the end of its last claimed piece. That notices a file that was removed, cut, or replaced by an older copy. It
+// can't notice that somebody edited such a half-written file in place: only a check can.
+// Claims follow data into the operating system, not onto the platters: after a power cut, data that was claimed in
+// the last half minute or so may be missing. A cut file is noticed by its size; for the rest, too, there is the check.
+import type { Disk } from "../api/mod.ts";
+import { Bitfield } from "../wire/mod.ts";
+import type { TorrentFiles } from "./files.ts";
+import { piecesOf } from "./layout.ts";
+import type { FileStamp } from "./records.ts";
+import type { Layout } from "./types.ts";
+
+// Looks at several files at once: a torrent may have many thousands.
+const MAX_LOOKS = 16;
+
+/** Clears in `bits` the pieces of files that aren't as their stamps say, and returns which pieces those are. */
+export async function dropChanged(
+  disk: Disk,
+  layout: Layout,
+  files: TorrentFiles,
+  partFile: string,
+  bits: Bitfield,
+  stamps: ReadonlyMap<number, FileStamp>,
+): Promise<Set<number>> {
+  const dropped = new Set<number>();
+  const claimed = bits.clone();
+  const partSize = (await disk.lstat(partFile).catch(() => undefined))?.size ?? 0;
+  const pending = files.indexes.values();
+  const look = async () => {
+    for (const index of pending) {
+      const [first, end] = piecesOf(layout, index);
+      const last = lastSet(claimed, first, end);
+      if (last < 0) continue;
+      const { offset, length } = layout.files[index];
+      const needed = Math.min((last + 1) * layout.pieceLength - offset, length);
+      const stamp = stamps.get(index);
+      const holds = stamp?.home === "part"
+        ? partSize >= offset + needed
+        : stamp !== undefined && await isAsLeft(disk, files.path(index), stamp, needed);
+      if (holds) continue;
+      for (let piece = first; piece < end; piece++) if (bits.clear(piece)) dropped.add(piece);
+    }
+  };
+  await Promise.all(Array.from({ length: MAX_LOOKS }, look));
+  return dropped;
+}
+
+async function isAsLeft(disk: Disk, path: string, stamp: FileStamp, needed: number): Promise<boolean> {
+  // A folder that can't be entered any more is as bad as a missing file.
+  const stat = await disk.lstat(path).catch(() => undefined);
+  if (stat?.kind !== "file" || stat.size < needed) return false;
+  if (stamp.writing) return stat.size >= stamp.size && stat.modified >= stamp.modified;
+  return stat.size === stamp.size && stat.modified === stamp.modified;
+}
+
+function lastSet(bits: Bitfield, first: number, end: number): number {
+  for (let piece = end - 1; piece >= first; piece--) if (bits.has(piece)) return piece;
+  return -1;
+}
