@@ -94,6 +94,10 @@ async function main(): Promise<number> {
     if (!client) throw new Error(`unknown client "${name}"; there are ${clients.map(({ name }) => name).join(", ")}`);
     return client;
   });
+  const roles = values.role.map((name): Role => {
+    if (name !== "leech" && name !== "seed") throw new Error(`unknown role "${name}"; there are leech and seed`);
+    return name;
+  });
   const size = bytes(values.size);
   const problems = await obstacles(chosen, size);
   if (problems.length > 0) {
@@ -103,7 +107,7 @@ async function main(): Promise<number> {
   await using lab = await Lab.open(tmpfs);
   const payload = { name: "payload.bin", files: [{ path: "", size }], pieceLength: bytes(values["piece-length"]) };
   let published = await lab.publish(payload);
-  for (const role of values.role as Role[]) {
+  for (const role of roles) {
     const samples: Sample[] = [];
     for (let run = 1; run <= Number(values.runs); run++) {
       // One run of each in turn, so that what disturbs the machine disturbs all alike.
@@ -127,7 +131,7 @@ if (import.meta.main) {
   try {
     Deno.exitCode = await main();
   } catch (error) {
-    console.error(error);
+    console.error(error instanceof Error ? `${error.message}\n${error.cause ?? ""}` : error);
     Deno.exitCode = 1;
   }
 }
