@@ -38,8 +38,13 @@ export class Choker {
   readonly #optimistic = new Map<string, number>();
   /** Those that wait for their turn while we seed, longest first. */
   readonly #waiting = new Set<string>();
+  readonly #random: Random;
   #nextRound = -Infinity;
   #rounds = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
 
   /**
    * The peers to have unchoked from now on; the others are to be choked. Only interested ones are among them, and at
@@ -49,9 +54,9 @@ export class Choker {
   rechoke<P extends ChokePeer>(
     now: number,
     peers: readonly P[],
-    options: { readonly slots: number; readonly seeding: boolean; readonly random: Random },
+    options: { readonly slots: number; readonly seeding: boolean },
   ): ReadonlySet<P> {
-    const { slots, seeding, random } = options;
+    const { slots, seeding } = options;
     const due = now >= this.#nextRound;
     if (due) {
       this.#nextRound = now + rechokeInterval;
@@ -59,9 +64,7 @@ export class Choker {
     }
     const interested = peers.filter((peer) => peer.interested);
     this.#noteUnchoked(interested);
-    const chosen = seeding
-      ? this.#serve(now, interested, slots, due)
-      : this.#reciprocate(now, interested, slots, due, random);
+    const chosen = seeding ? this.#serve(now, interested, slots, due) : this.#reciprocate(now, interested, slots, due);
     this.#unchoked = new Set(Array.from(chosen, (peer) => peer.key));
     return chosen;
   }
@@ -79,7 +82,6 @@ export class Choker {
     interested: P[],
     slots: number,
     due: boolean,
-    random: Random,
   ): Set<P> {
     this.#waiting.clear();
     const earned = due
@@ -99,7 +101,7 @@ export class Choker {
     const untried = interested.filter((peer) => !chosen.has(peer) && !tried.has(peer.key));
     const others = interested.filter((peer) => !chosen.has(peer) && tried.has(peer.key));
     while (chosen.size < slots && untried.length + others.length > 0) {
-      const peer = draw(now, untried.length > 0 ? untried : others, random);
+      const peer = draw(now, untried.length > 0 ? untried : others, this.#random);
       chosen.add(peer);
       this.#optimistic.set(peer.key, now);
     }

@@ -29,12 +29,11 @@ function run(
   peers: Mutable[],
   options: { slots: number; seeding: boolean; rounds: number; seed?: number; speed?: (peer: Mutable) => number },
 ): Map<string, number> {
-  const choker = new Choker();
-  const random = seeded(options.seed ?? 1);
+  const choker = new Choker(seeded(options.seed ?? 1));
   const turns = new Map(peers.map((each) => [each.key, 0]));
   for (let round = 0; round < options.rounds; round++) {
     const now = round * rechokeInterval;
-    const chosen = choker.rechoke(now, peers, { ...options, random });
+    const chosen = choker.rechoke(now, peers, options);
     assert.ok(chosen.size <= options.slots);
     for (const each of peers) {
       if (!chosen.has(each)) {
@@ -77,7 +76,7 @@ Deno.test("Choker tries newcomers three times as often", () => {
   let newcomers = 0;
   for (let seed = 1; seed <= 2_000; seed++) {
     const peers = crowd(8, (i) => ({ connectedAt: i < 4 ? 0 : -1e6 }));
-    const [chosen] = new Choker().rechoke(0, peers, { slots: 1, seeding: false, random: seeded(seed * 7_919) });
+    const [chosen] = new Choker(seeded(seed * 7_919)).rechoke(0, peers, { slots: 1, seeding: false });
     if (chosen.connectedAt === 0) newcomers++;
   }
   assert.ok(newcomers > 1_400 && newcomers < 1_600, `${newcomers} of 2000, expected about 1500`);
@@ -93,7 +92,7 @@ Deno.test("Choker lets a peer that snubs us earn no slot", () => {
 Deno.test("Choker leaves no slot empty while someone is interested, and unchokes nobody who isn't", () => {
   const peers = crowd(6, (i) => ({ interested: i % 2 === 0 }));
   for (const seeding of [false, true]) {
-    const chosen = new Choker().rechoke(0, peers, { slots: 4, seeding, random });
+    const chosen = new Choker(random).rechoke(0, peers, { slots: 4, seeding });
     assert.deepEqual([...chosen].map((each) => each.key).sort(), ["peer 0", "peer 2", "peer 4"]);
   }
 });
@@ -101,10 +100,10 @@ Deno.test("Choker leaves no slot empty while someone is interested, and unchokes
 Deno.test("Choker does not swap two peers that are alike, round after round", () => {
   const holder = peer("holder", { down: 1_000, unchokedSince: 0 });
   for (const [down, holds] of [[1_050, true], [1_200, false]] as const) {
-    const choker = new Choker();
+    const choker = new Choker(random);
     const rivals = [holder, peer("rival", { down }), peer("idle")];
     for (let round = 1; round <= 3; round++) {
-      const [first] = choker.rechoke(round * rechokeInterval, rivals, { slots: 2, seeding: false, random });
+      const [first] = choker.rechoke(round * rechokeInterval, rivals, { slots: 2, seeding: false });
       assert.equal(first === holder, holds);
     }
   }
@@ -112,12 +111,12 @@ Deno.test("Choker does not swap two peers that are alike, round after round", ()
 
 Deno.test("Choker fills free slots between rounds without moving anyone else", () => {
   for (const seeding of [false, true]) {
-    const choker = new Choker();
+    const choker = new Choker(random);
     const peers = crowd(2, () => ({ down: 10 }));
-    assert.equal(choker.rechoke(0, peers, { slots: 3, seeding, random }).size, 2);
+    assert.equal(choker.rechoke(0, peers, { slots: 3, seeding }).size, 2);
     for (const each of peers) each.unchokedSince = 0;
     const faster = [...peers, peer("faster", { down: 1e6 }), peer("fastest", { down: 1e7 })];
-    const chosen = choker.rechoke(1_000, faster, { slots: 3, seeding, random });
+    const chosen = choker.rechoke(1_000, faster, { slots: 3, seeding });
     assert.equal(chosen.size, 3);
     assert.ok(peers.every((each) => chosen.has(each)));
   }
@@ -141,12 +140,12 @@ Deno.test("Choker, seeding, moves on from peers that take nothing or little", ()
 });
 
 Deno.test("Choker, seeding, lets the fastest go on when more turns are over than peers wait", () => {
-  const choker = new Choker();
+  const choker = new Choker(random);
   const peers = crowd(3);
-  choker.rechoke(0, peers, { slots: 3, seeding: true, random });
+  choker.rechoke(0, peers, { slots: 3, seeding: true });
   peers.forEach((each, i) => Object.assign(each, { unchokedSince: 0, sentSinceUnchoke: 1e9, up: [10, 30, 20][i] }));
   const all = [...peers, peer("new")];
-  const chosen = choker.rechoke(60_000, all, { slots: 3, seeding: true, random });
+  const chosen = choker.rechoke(60_000, all, { slots: 3, seeding: true });
   assert.deepEqual([...chosen].map((each) => each.key).sort(), ["new", "peer 1", "peer 2"]);
 });
 
@@ -166,12 +165,12 @@ Deno.test("Choker keeps its promises whatever the peers do", () => {
     states: fc.array(state, { minLength: 8, maxLength: 8 }),
   });
   fc.assert(fc.property(fc.array(round, { maxLength: 40 }), fc.nat(), (rounds, seed) => {
-    const choker = new Choker();
+    const choker = new Choker(seeded(seed));
     let now = 0;
     for (const { wait, slots, seeding, states } of rounds) {
       now += wait;
       const peers = crowd(8, (i) => states[i]).filter((_, i) => states[i].there);
-      const chosen = choker.rechoke(now, peers, { slots, seeding, random: seeded(seed + now) });
+      const chosen = choker.rechoke(now, peers, { slots, seeding });
       const interested = peers.filter((each) => each.interested);
       assert.equal(chosen.size, Math.min(slots, interested.length));
       for (const each of chosen) assert.ok(interested.includes(each as Mutable));
