@@ -124,8 +124,6 @@ Deno.test("Blame never names an honest peer, and names every liar whose piece ge
         const wrong: number[][] = [];
         const provable = new Set<number>();
         for (const { senders, second, lies } of attempts) {
-          send(blame, piece, senders);
-          if (second) blame.record(piece, second.block, second.peer);
           const lie = (block: number) =>
             lies[block] && (senders[block] === spoiler || second?.block === block && second.peer === spoiler);
           const bad = [0, 1, 2, 3].filter(lie);
