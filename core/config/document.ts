@@ -1,5 +1,5 @@
 import {
-  type Document,
+  Document,
   isAlias,
   isMap,
   isScalar,
@@ -30,8 +30,11 @@ export class ProfileDocument {
   /** The top of the document; undefined when it could not be read. */
   readonly root: ConfigNode | undefined;
 
-  constructor(text: string, readonly file: string, readonly baseDir: string) {
-    this.root = this.#read(text);
+  /** `content` is YAML, or the plain data that YAML would give, all of which then stands at 1:1. */
+  constructor(content: string | { readonly value: unknown }, readonly file: string, readonly baseDir: string) {
+    this.root = typeof content === "string"
+      ? this.#read(content)
+      : new YamlNode(this, new Document(), undefined, content.value, "", 0);
   }
 
   /** Every mistake, by place: `file:line:column: message`. */

@@ -9,8 +9,10 @@ import { entrySchema, profileSchema, type swarmSchema } from "./profile_schema.t
 
 /** What {@link loadProfile} gets. */
 export interface ProfileSource {
-  /** The YAML itself. */
-  readonly text: string;
+  /** The YAML itself. Its parser asks for the environment variables `LOG_STREAM` and `LOG_TOKENS`. */
+  readonly text?: string;
+  /** Without a text: the plain data that YAML would give. No parser runs, and no permission is needed. */
+  readonly value?: unknown;
   /** What errors call it. */
   readonly file: string;
   /** The folder that relative paths start at: that of the profile, absolute. */
@@ -28,7 +30,7 @@ export interface ProfileSource {
  * @throws {ConfigError} with every mistake at once, sorted by place, one line each: `file:line:column: message`
  */
 export async function loadProfile(source: ProfileSource): Promise<Settings> {
-  const document = new ProfileDocument(source.text, source.file, source.baseDir);
+  const document = new ProfileDocument(source.text ?? { value: source.value }, source.file, source.baseDir);
   const settings = document.root && await decodeProfile(document, document.root, source);
   const { problems } = document;
   if (!settings || problems.length > 0) throw new ConfigError(problems);

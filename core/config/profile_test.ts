@@ -89,6 +89,20 @@ Deno.test("a profile may be written as JSON", async () => {
   assert.deepEqual(plugins.map(({ name }) => name), ["tcp"]);
 });
 
+Deno.test({
+  name: "a profile may be given as plain data, which needs no permission",
+  permissions: "none",
+  async fn() {
+    const source = { file: "built-in profile", baseDir: "/profiles", resolvePlugin };
+    const { plugins, listen } = await loadProfile({ ...source, value: { listen: 7000, plugins: [{ use: "tcp" }] } });
+    assert.deepEqual(plugins.map(({ name }) => name), ["tcp"]);
+    assert.deepEqual(listen, [{ ip: "::", port: 7000 }]);
+    await assert.rejects(loadProfile({ ...source, value: { plugins: [{ use: "tpc" }] } }), {
+      message: 'built-in profile:1:1: unknown plugin "tpc", did you mean "tcp"?',
+    });
+  },
+});
+
 Deno.test("loadProfile() refuses files too large, too deep, and aliases that stand for too much", async () => {
   await assert.rejects(
     load("#".repeat(2 ** 20 + 1)),
