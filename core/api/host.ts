@@ -103,8 +103,6 @@ export interface HttpRequest {
   readonly body?: Uint8Array;
   /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS); a path is a Unix socket. */
   readonly connectTo?: PeerAddress | { readonly path: string };
-  /** Connect to this Unix socket, whatever `url` names. */
-  readonly unixPath?: string;
   readonly signal?: AbortSignal;
 }
 

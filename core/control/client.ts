@@ -20,7 +20,7 @@ export function connectControl(net: HostNet, path: string): ControlClient {
     try {
       response = await net.http({
         url: new URL(target, "http://weft/"),
-        unixPath: path,
+        connectTo: { path },
         ...(signal && { signal }),
         ...(body !== undefined && {
           method: "POST",
@@ -54,10 +54,18 @@ export function connectControl(net: HostNet, path: string): ControlClient {
     async *events(signal, since) {
       const response = await request(since === undefined ? "/events" : `/events?since=${since}`, undefined, signal);
       let rest = "";
-      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop()!;
-        for (const line of lines) yield JSON.parse(line) as RuntimeEvent;
+      const lines = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+      try {
+        while (true) {
+          // A process that ends, however it does, ends its events.
+          const { value = "", done } = await lines.read().catch(() => ({ value: undefined, done: true }));
+          if (done) return;
+          const parts = (rest + value).split("\n");
+          rest = parts.pop()!;
+          for (const line of parts) yield JSON.parse(line) as RuntimeEvent;
+        }
+      } finally {
+        await lines.cancel().catch(() => {});
       }
     },
   };

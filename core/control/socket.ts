@@ -20,7 +20,7 @@ export function controlPath(state: string, temporary: string): string {
 /** Whether a running Weft answers on the socket. Never throws: a socket that fails is one that nobody serves. */
 export async function controlAnswers(net: HostNet, path: string): Promise<boolean> {
   try {
-    const response = await net.http({ url: new URL("http://weft/version"), unixPath: path });
+    const response = await net.http({ url: new URL("http://weft/version"), connectTo: { path } });
     await response.body?.cancel();
     return response.ok;
   } catch {
