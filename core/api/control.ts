@@ -140,7 +140,12 @@ export interface PluginSnapshot {
   readonly use: string;
   readonly state: "running" | "failed" | "retiring";
   /** Calls, failures and milliseconds, by hook. */
-  readonly hooks: readonly { readonly hook: string; readonly calls: number; readonly failures: number; readonly time: number }[];
+  readonly hooks: readonly {
+    readonly hook: string;
+    readonly calls: number;
+    readonly failures: number;
+    readonly time: number;
+  }[];
   readonly lastError?: string;
 }
 

@@ -5,7 +5,16 @@
  */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
 import type { Handler, Hook, Verb } from "./hook.ts";
-import type { BindAddress, ByteStream, Clock, DatagramSocket, HttpHandler, HttpServer, Random, StreamListener } from "./host.ts";
+import type {
+  BindAddress,
+  ByteStream,
+  Clock,
+  DatagramSocket,
+  HttpHandler,
+  HttpServer,
+  Random,
+  StreamListener,
+} from "./host.ts";
 import type { Schema } from "./schema.ts";
 
 /** Messages of a plugin; each line is stamped with the entry's name. */
@@ -77,7 +86,10 @@ export interface PluginScope<Config = unknown> {
   /** Aborts when the entry is retired. */
   readonly signal: AbortSignal;
   /** Attaches a handler; the result detaches it early. */
-  on<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>, handler: NoInfer<Handler<V, In, Out>>): Disposable;
+  on<V extends Exclude<Verb, "keyed">, In, Out>(
+    hook: Hook<V, In, Out>,
+    handler: NoInfer<Handler<V, In, Out>>,
+  ): Disposable;
   /** Provides a value under a key; a duplicate key is a config error that names both plugins. */
   provide<In, Out>(hook: Hook<"keyed", In, Out>, key: string, value: NoInfer<Out>): Disposable;
   /** Owns a resource: disposed of, last first, when the entry is retired. */
@@ -98,6 +110,8 @@ export interface Plugin<Config = unknown> {
   readonly needs?: readonly string[];
   /** Capabilities that it provides, in the same words; the runtime orders entries by them. */
   readonly provides?: readonly string[];
+  /** Addresses that the user wrote into the entry, in the words of `egress.allow`: connections there pass the guard. */
+  egress?(config: Config): readonly string[];
   setup(plugin: PluginScope<Config>): void | Promise<void>;
 }
 

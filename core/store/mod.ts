@@ -1,4 +1,5 @@
 /** Pieces on disk, and the state that outlives the process. */
+export { deleteFiles } from "./delete.ts";
 export * from "./memory.ts";
 export * from "./paths.ts";
 export { openPieceStore, type PieceStoreOptions, type TorrentStore } from "./piece_store.ts";

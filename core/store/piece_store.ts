@@ -138,6 +138,13 @@ class TorrentStore implements PieceStore {
     return this.#claims.have;
   }
 
+  async hasData(): Promise<boolean> {
+    for (const index of this.#files.indexes) {
+      if (this.#options.layout.files[index].length > 0 && await this.#files.exists(index)) return true;
+    }
+    return false;
+  }
+
   get backlog(): boolean {
     return this.#backlogged = this.#options.memory.openPieces.over;
   }

@@ -66,6 +66,8 @@ export interface PieceStore {
   read(piece: number, begin: number, into: Uint8Array): true | Promise<void>;
   /** Which files are wanted, by index. Bytes of the others live in the part file; those of newly wanted ones move out of it. */
   select(wanted: readonly boolean[]): Promise<void>;
+  /** Whether any of its files is there, whatever it holds. */
+  hasData(): Promise<boolean>;
   /** Hashes everything that is on disk and sets `have` to what is right. */
   check(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void>;
   /** Claims every piece without looking. */

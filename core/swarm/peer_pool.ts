@@ -2,6 +2,7 @@ import type { Random } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
 import { BanList } from "./ban_list.ts";
 import { peerPriority } from "./peer_priority.ts";
+import { PeerShares } from "./peer_shares.ts";
 
 /** Who named a peer: `"user"`, `"incoming"`, or an entry's name such as `"dht"`, perhaps with what it asked. */
 export type PeerSource = string;
@@ -71,8 +72,7 @@ interface Survey {
 /** Every address known for one swarm: whom to dial next, whom to leave alone. */
 export class PeerPool {
   readonly #peers = new Map<string, Entry>();
-  /** The peers of the source that named them first, oldest first. */
-  readonly #shares = new Map<PeerSource, Set<Entry>>();
+  readonly #shares = new PeerShares<Entry>();
   readonly #perIp = new Map<string, number>();
   readonly #bans = new BanList();
   readonly #self = new Map<4 | 6, PeerAddress>();
@@ -113,7 +113,8 @@ export class PeerPool {
   /**
    * Takes an address that `source` named, or adds the source to the one it knows. Undefined when it is banned, or when
    * there is no room: a full pool makes some only at the expense of the source that holds most, so that none can push
-   * out what the others named. `dialable: false` is for the port that a peer connected from.
+   * out what the others named. What `"incoming"` names can't be dialed, unless `dialable` says so: it is the port that a
+   * peer connected from.
    */
   add(
     now: number,
@@ -121,12 +122,12 @@ export class PeerPool {
     source: PeerSource,
     options: { readonly trusted?: boolean; readonly dialable?: boolean; readonly seed?: boolean } = {},
   ): PoolPeer | undefined {
-    const { trusted = false, dialable = true, seed = false } = options;
+    const { trusted = false, dialable = source !== "incoming", seed = false } = options;
     const known = this.#peers.get(address.key);
     if (known) {
       if (known.banned) return undefined;
       if (known.sources.size < maxSources) known.sources.add(source);
-      if (trusted && !known.trusted) known.retryAt = Math.min(known.retryAt, now);
+      if (trusted && (!known.trusted || known.retryAt === Infinity)) known.retryAt = Math.min(known.retryAt, now);
       known.trusted ||= trusted;
       known.dialable ||= dialable;
       known.seed ||= seed;
@@ -136,7 +137,11 @@ export class PeerPool {
     }
     if (this.isBanned(address.ip) || this.isBanned(address.key)) return undefined;
     if (!trusted && (this.#perIp.get(address.ip) ?? 0) >= this.#maxPerIp) return undefined;
-    if (this.#peers.size >= this.#maxPeers && !this.#makeRoom(now, source, trusted)) return undefined;
+    if (this.#peers.size >= this.#maxPeers) {
+      const victim = this.#shares.victim(now, source, { inUse: isInUse, force: trusted });
+      if (!victim) return undefined;
+      this.#delete(victim);
+    }
     return this.#insert({
       address,
       sources: new Set([source]),
@@ -281,9 +286,7 @@ export class PeerPool {
   #insert(peer: Entry, source: PeerSource): PoolPeer {
     const { ip, key } = peer.address;
     this.#peers.set(key, peer);
-    const share = this.#shares.get(source);
-    if (share) share.add(peer);
-    else this.#shares.set(source, new Set([peer]));
+    this.#shares.add(source, peer);
     this.#perIp.set(ip, (this.#perIp.get(ip) ?? 0) + 1);
     this.#survey = undefined;
     return peer;
@@ -292,65 +295,28 @@ export class PeerPool {
   #delete(peer: Entry): void {
     const { ip, key } = peer.address;
     this.#peers.delete(key);
-    const owner = ownerOf(peer);
-    const share = this.#shares.get(owner);
-    share?.delete(peer);
-    if (share?.size === 0) this.#shares.delete(owner);
+    this.#shares.remove(peer.sources.values().next().value!, peer);
     const left = this.#perIp.get(ip)! - 1;
     if (left > 0) this.#perIp.set(ip, left);
     else this.#perIp.delete(ip);
     this.#survey = undefined;
   }
-
-  /** Evicts the worst of a few old peers of the source that holds most, and returns whether it could. */
-  #makeRoom(now: number, source: PeerSource, trusted: boolean): boolean {
-    const own = this.#shares.get(source)?.size ?? 0;
-    let largest: PeerSource = source;
-    let size = own;
-    for (const [name, share] of this.#shares) if (share.size > size) [largest, size] = [name, share.size];
-    const share = this.#shares.get(largest);
-    if (!share) return false;
-    let worst: Entry | undefined;
-    let looked = 0;
-    for (const peer of share) {
-      if (looked++ === evictionSample) break;
-      // To the end of the line: the next search begins with peers that this one did not see.
-      share.delete(peer);
-      share.add(peer);
-      if (peer.connected || peer.dialing || peer.trusted) continue;
-      if (!worst || isWorse(peer, worst)) worst = peer;
-    }
-    if (!worst) return false;
-    const stale = worst.failures > 0 || worst.banned || now - worst.lastSeen > staleAfter;
-    if (size <= own + 1 && !stale && !trusted) return false;
-    this.#delete(worst);
-    return true;
-  }
 }
 
 /** Sources remembered for one peer: naming it under ever new names can't fill memory. */
 const maxSources = 8;
-/** Peers looked at to find one to evict: a flood of addresses costs little each. */
-const evictionSample = 32;
-/** A peer that nobody has named for so long (milliseconds) makes room for one of the same source. */
-const staleAfter = 30 * 60_000;
 /** Milliseconds from the first failure to the next dial, and the most after many. */
 const backoff = { first: 15_000, longest: 3_600_000 };
 /** The same for peers that the user named, who waits for them. */
 const trustedBackoff = { first: 2_000, longest: 300_000 };
 
-function ownerOf(peer: Entry): PeerSource {
-  return peer.sources.values().next().value!;
+/** Whether it may not be evicted. */
+function isInUse(peer: Entry): boolean {
+  return peer.connected || peer.dialing || peer.trusted;
 }
 
 function isBetter(a: Entry, b: Entry): boolean {
   if (a.trusted !== b.trusted) return a.trusted;
   if (a.failures !== b.failures) return a.failures < b.failures;
   return a.priority > b.priority;
-}
-
-function isWorse(a: Entry, b: Entry): boolean {
-  if (a.banned !== b.banned) return a.banned;
-  if (a.failures !== b.failures) return a.failures > b.failures;
-  return a.lastSeen < b.lastSeen;
 }

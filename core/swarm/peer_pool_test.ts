@@ -127,17 +127,21 @@ Deno.test("PeerPool dials at once or never again when the session's end says so"
   peers.closed(10, peer.address.key, { worked: true, useful: false, retry: false });
   assert.equal(peers.next(1e12), undefined);
   assert.equal(peers.nextRetry(10), undefined);
+  peers.add(20, peer.address, "dht");
+  assert.equal(peers.next(20), undefined, "a source that names it again changes nothing");
+  peers.add(20, peer.address, "user", { trusted: true });
+  assert.equal(peers.next(20), peer, "the user does");
 });
 
 Deno.test("PeerPool dials the port that a peer came from only once someone names it, else forgets it", () => {
   const peers = pool();
-  const key = peers.add(0, address(1, 50_123), "incoming", { dialable: false })!.address.key;
+  const key = peers.add(0, address(1, 50_123), "incoming")!.address.key;
   peers.connected(key);
   assert.equal(peers.get(key)!.reachedDirectly, false);
   peers.closed(0, key, { worked: true, useful: true });
   assert.equal(peers.size, 0);
 
-  peers.add(0, address(1, 50_123), "incoming", { dialable: false });
+  peers.add(0, address(1, 50_123), "incoming");
   assert.equal(peers.next(0), undefined);
   peers.add(0, address(1, 50_123), "dht");
   assert.equal(peers.next(0)!.address.key, key);

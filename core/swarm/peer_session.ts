@@ -50,7 +50,7 @@ export interface SessionSwarm {
   downloaded(session: PeerSession, bytes: number): void;
   uploaded(session: PeerSession, bytes: number): void;
   wasted(bytes: number): void;
-  interestChanged(session: PeerSession): void;
+  interestChanged(): void;
   piecesChanged(session: PeerSession): void;
   dhtPort(session: PeerSession, port: number): void;
   sessionClosed(session: PeerSession, reason: Error): void;
@@ -283,6 +283,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   // What the machine tells.
 
   peerPiecesChanged(before: Bitfield): void {
+    if (this.#closed) return;
     const { picker } = this.#swarm;
     if (picker) {
       picker.removeSource(before);
@@ -295,7 +296,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   peerHas(piece: number): void {
     const { picker } = this.#swarm;
-    if (!picker) return;
+    // The rest of a read is still parsed after a close.
+    if (!picker || this.#closed) return;
     picker.sourceHas(piece, this.machine.peerPieces);
     if (picker.wants(piece)) {
       this.interesting++;
@@ -305,7 +307,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   }
 
   peerInterest(): void {
-    this.#swarm.interestChanged(this);
+    this.#swarm.interestChanged();
   }
 
   choked(): void {}
@@ -316,7 +318,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   blockBegins(piece: number, block: number, late: boolean): boolean {
     const picker = this.#swarm.picker!;
-    if (!picker.wantsBlock(piece, block)) return false;
+    if (this.#closed || !picker.wantsBlock(piece, block)) return false;
     if (late) picker.claim(piece, block);
     this.#swarm.blockBegan(this, piece, block);
     return true;

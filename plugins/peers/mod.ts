@@ -15,7 +15,6 @@ import {
   parseIp,
   parseMagnet,
   peerAddress,
-  type Plugin,
   type PluginScope,
   scalar,
 } from "weft";
@@ -35,11 +34,13 @@ const swarm = scalar("an info-hash in hex or a magnet link", (value): readonly s
   return text.startsWith("magnet:") ? parseMagnet(text).id.wireIds.map(({ hex }) => hex) : [InfoHash.parse(text).hex];
 });
 
-const plugin: Plugin<PeersConfig> = definePlugin({
+export default definePlugin({
   name: "peers",
   summary: "Names the peers that the profile lists",
   config: object({ peers: list(hostPort(), { maxItems: 1000 }), swarm: optional(swarm) }),
   provides: ["peers.discover"],
+  egress: ({ peers }: PeersConfig) =>
+    peers.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`),
   setup(plugin: PluginScope<PeersConfig>) {
     const { config, net, log } = plugin;
     plugin.on(discoverPeers, async function* ({ id }) {
@@ -56,10 +57,3 @@ const plugin: Plugin<PeersConfig> = definePlugin({
     });
   },
 });
-
-export default {
-  ...plugin,
-  /** What the user wrote in the entry, in the words of `egress.allow`: these peers may be on loopback or a LAN. */
-  egress: ({ peers }: PeersConfig): readonly string[] =>
-    peers.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`),
-};

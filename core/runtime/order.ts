@@ -1,0 +1,58 @@
+/** Puts entries in the order in which they can start: what one needs is provided before it. @module */
+import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
+
+/** An entry of the profile with its plugin. */
+export interface PlannedEntry {
+  readonly entry: PluginEntry;
+  readonly plugin: Plugin;
+}
+
+/**
+ * Entries so that each stands behind those whose capabilities it needs; otherwise in the profile's order, which is
+ * also the order of hooks.
+ *
+ * @param remedies names of plugins that would provide a capability, for the error
+ * @throws {ConfigError} for every unmet need, and for a cycle, each with its place
+ */
+export async function startOrder(
+  planned: readonly PlannedEntry[],
+  remedies: (capability: string) => Promise<readonly string[]>,
+): Promise<PlannedEntry[]> {
+  const problems: string[] = [];
+  const providers = (capability: string): PlannedEntry[] =>
+    planned.filter(({ plugin }) => plugin.provides?.includes(capability));
+  for (const { entry, plugin } of planned) {
+    for (const need of plugin.needs ?? []) {
+      if (providers(need).length > 0) continue;
+      const names = await remedies(need);
+      const remedy = names.length > 0 ? `; add ${names.map((name) => `"- use: ${name}"`).join(" or ")}` : "";
+      problems.push(
+        `${placeOf(entry)}: cannot start "${entry.name}": it needs ${need}, which no entry provides${remedy}`,
+      );
+    }
+  }
+  const ordered = new Set<PlannedEntry>();
+  const path: PlannedEntry[] = [];
+  const visit = (next: PlannedEntry): void => {
+    if (ordered.has(next)) return;
+    if (path.includes(next)) {
+      const circle = [...path.slice(path.indexOf(next)), next].map(({ entry }) => `"${entry.name}"`).join(" needs ");
+      problems.push(
+        `${placeOf(next.entry)}: cannot start "${next.entry.name}": ${circle}; remove one of these entries`,
+      );
+      return;
+    }
+    path.push(next);
+    for (const need of next.plugin.needs ?? []) providers(need).filter((each) => each !== next).forEach(visit);
+    path.pop();
+    ordered.add(next);
+  };
+  for (const each of planned) visit(each);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return [...ordered];
+}
+
+/** `file:line:column` of an entry. */
+export function placeOf({ place: { file, line, column } }: PluginEntry): string {
+  return `${file}:${line}:${column}`;
+}

@@ -1,0 +1,235 @@
+/**
+ * All swarms of a runtime: takes incoming connections to the right one, and shares connections, dials, upload slots
+ * and time between them.
+ *
+ * @module
+ */
+import {
+  type BindAddress,
+  type ByteStream,
+  CommandError,
+  type Timer,
+  type TransportListener,
+  transports,
+} from "../api/mod.ts";
+import { type InfoHash, type PeerAddress } from "../wire/mod.ts";
+import { acceptAndShake, type OwnHandshake } from "./connect.ts";
+import { fairShare } from "./fair_share.ts";
+import type { Kernel } from "./kernel.ts";
+import { PeerClosed } from "./peer_session.ts";
+import type { Swarm } from "./swarm.ts";
+
+const TICK = 1_000;
+// While somebody wants to dial (ms): dials are spread over the second.
+const DIAL_TICK = 50;
+// Upload slots when no limit is set: enough to fill any link, few enough that each is worth having.
+const DEFAULT_SLOTS = 40;
+// With an upload limit, a slot for so many bytes per second of it.
+const SLOT_RATE = 16 * 1024;
+// A swarm with fewer connections than this can't do its part, however little it needs.
+const MIN_CONNECTIONS = 4;
+const MIN_SLOTS = 2;
+// Addresses whose incoming connections are counted at once.
+const MAX_COUNTED_ADDRESSES = 10_000;
+
+/** Every swarm, by each id that peers may name it by. */
+export class Swarms {
+  readonly #kernel: Kernel;
+  readonly #byKey = new Map<string, Swarm>();
+  readonly #byWireId = new Map<string, Swarm>();
+  readonly #listeners: TransportListener[] = [];
+  readonly #shaking = new Set<ByteStream>();
+  /** Incoming connections of the present second, by IP. */
+  readonly #arrivals = new Map<string, number>();
+  readonly #abort = new AbortController();
+  #tick: Timer | undefined;
+  #dialTimer: Timer | undefined;
+  #dialCredit = 0;
+  #dialedAt = 0;
+  #dialing = 0;
+  /** Where the next round of dialing begins, so that each swarm has its turn. */
+  #turn = 0;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  get all(): Iterable<Swarm> {
+    return this.#byKey.values();
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  get connections(): number {
+    let count = this.#shaking.size;
+    for (const swarm of this.all) count += swarm.sessions.size;
+    return count;
+  }
+
+  get listening(): readonly PeerAddress[] {
+    return this.#listeners.map(({ address }) => address);
+  }
+
+  /** The swarm of that key, or of a prefix that only one has. */
+  get(id: string): Swarm {
+    const text = id.toLowerCase();
+    const exact = this.#byKey.get(text) ?? this.#byWireId.get(text);
+    if (exact) return exact;
+    const matching = [...this.all].filter((swarm) => text.length >= 4 && swarm.id.key.startsWith(text));
+    if (matching.length === 1) return matching[0];
+    throw new CommandError(
+      matching.length === 0 ? `No swarm "${id}" here` : `"${id}" could be ${matching.length} swarms; give more digits`,
+    );
+  }
+
+  find(wireIdHex: string): Swarm | undefined {
+    return this.#byWireId.get(wireIdHex);
+  }
+
+  add(swarm: Swarm): void {
+    this.#byKey.set(swarm.id.key, swarm);
+    for (const id of swarm.id.wireIds) this.#byWireId.set(id.hex, swarm);
+  }
+
+  delete(swarm: Swarm): void {
+    this.#byKey.delete(swarm.id.key);
+    for (const id of swarm.id.wireIds) this.#byWireId.delete(id.hex);
+  }
+
+  /** Listens at every address over every transport. Undoes what it did and throws when one can't. */
+  async listen(at: readonly BindAddress[]): Promise<void> {
+    const { bus } = this.#kernel;
+    try {
+      for (const name of bus.keys(transports)) {
+        for (const address of at) {
+          const listener = await bus.get(transports, name)!.listen(
+            address,
+            (stream) => void this.#accept(name, stream),
+          );
+          this.#listeners.push(listener);
+        }
+      }
+    } catch (error) {
+      this.#stopListening();
+      throw error;
+    }
+  }
+
+  start(): void {
+    const tick = (): void => {
+      this.#tick = this.#kernel.host.clock.after(TICK, tick);
+      this.#everySecond(this.#kernel.host.clock.now());
+    };
+    this.#dialedAt = this.#kernel.host.clock.now();
+    this.#tick = this.#kernel.host.clock.after(TICK, tick);
+  }
+
+  async stop(): Promise<void> {
+    this.#tick?.cancel();
+    this.#dialTimer?.cancel();
+    this.#abort.abort(new PeerClosed("this client stops"));
+    this.#stopListening();
+    for (const stream of this.#shaking) stream.close(new PeerClosed("this client stops"));
+    await Promise.all([...this.all].map((swarm) => swarm.stop()));
+  }
+
+  /** Dials soon: a swarm got candidates, or room for more peers. */
+  wake(): void {
+    this.#dialTimer ??= this.#kernel.host.clock.after(DIAL_TICK, () => {
+      this.#dialTimer = undefined;
+      if (this.#dial(this.#kernel.host.clock.now())) this.wake();
+    });
+  }
+
+  #stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  #everySecond(now: number): void {
+    this.#arrivals.clear();
+    this.#share();
+    for (const swarm of this.all) swarm.tick(now);
+    this.wake();
+  }
+
+  /** Shares connections and upload slots: each swarm a few, the rest by need. */
+  #share(): void {
+    const swarms = [...this.all];
+    const { limits, upLimit } = this.#kernel;
+    const connections = fairShare(
+      limits.connections,
+      swarms.map((swarm) => ({
+        minimum: MIN_CONNECTIONS,
+        need: Math.min(
+          limits.peers,
+          swarm.sessions.size + swarm.dialing + swarm.pool.candidates(this.#kernel.host.clock.now()),
+        ),
+      })),
+    );
+    const slots = limits.unchoked ??
+      (upLimit.rate === undefined
+        ? DEFAULT_SLOTS
+        : Math.max(4, Math.min(DEFAULT_SLOTS, Math.round(upLimit.rate / SLOT_RATE))));
+    const unchoked = fairShare(
+      slots,
+      swarms.map((swarm) => ({ minimum: Math.min(MIN_SLOTS, swarm.interestedPeers), need: swarm.interestedPeers })),
+    );
+    const spare = Math.max(0, limits.connections - connections.reduce((sum, share) => sum + share, 0));
+    swarms.forEach((swarm, i) => {
+      // Room for those who come on their own; beyond the total they are refused at the door.
+      swarm.connectionShare = Math.min(limits.peers, connections[i] + spare);
+      swarm.unchokeShare = Math.max(unchoked[i], MIN_SLOTS);
+    });
+  }
+
+  /** Dials as the limits allow, one swarm after the other. Returns whether somebody still waits. */
+  #dial(now: number): boolean {
+    const { limits } = this.#kernel;
+    this.#dialCredit = Math.min(limits.dials, this.#dialCredit + (now - this.#dialedAt) * limits.dials / 1000);
+    this.#dialedAt = now;
+    const waiting = [...this.all].filter((swarm) => swarm.wantsDial(now));
+    let open = limits.connections - this.connections - this.#dialing;
+    for (let i = 0; i < waiting.length; i++) {
+      if (this.#dialCredit < 1 || this.#dialing >= limits.halfOpen || open <= 0) return waiting.length > 0;
+      const swarm = waiting[this.#turn++ % waiting.length];
+      if (!swarm.wantsDial(now)) continue;
+      this.#dialCredit--;
+      this.#dialing++;
+      open--;
+      void swarm.dialNext(now).finally(() => {
+        this.#dialing--;
+        this.wake();
+      });
+    }
+    return waiting.some((swarm) => swarm.wantsDial(now));
+  }
+
+  async #accept(transport: string, stream: ByteStream): Promise<void> {
+    const refuse = (why: string): void => stream.close(new PeerClosed(why));
+    const { limits, log } = this.#kernel;
+    const { ip, key } = stream.remote;
+    const arrivals = (this.#arrivals.get(ip) ?? 0) + 1;
+    if (arrivals > limits.acceptsPerAddress || this.#arrivals.size > MAX_COUNTED_ADDRESSES) {
+      return refuse("too many connections from this address");
+    }
+    this.#arrivals.set(ip, arrivals);
+    if (this.connections >= limits.connections) return refuse("too many connections");
+    this.#shaking.add(stream);
+    let swarm: Swarm | undefined;
+    const lookup = (infoHash: InfoHash): OwnHandshake | undefined => {
+      swarm = this.#byWireId.get(infoHash.hex);
+      if (!swarm || swarm.pool.isBanned(ip) || swarm.pool.isBanned(key)) return undefined;
+      return { infoHash, peerId: swarm.peerId };
+    };
+    try {
+      const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);
+      swarm!.accept(shaken);
+    } catch (error) {
+      log.debug(`Refused ${key}: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      this.#shaking.delete(stream);
+    }
+  }
+}
