@@ -15,6 +15,7 @@ const command = new Deno.Command(Deno.env.get("WEFT_DENO") ?? Deno.execPath(), {
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    "--allow-env=LOG_STREAM,LOG_TOKENS", // what npm:yaml looks at
     // Workers are loaded by URL, so nothing else names this file.
     "--include",
     "core/host/deno/worker.ts",

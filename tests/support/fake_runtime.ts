@@ -24,7 +24,16 @@ export class FakeRuntime implements Runtime {
     const { id, name, length } = typeof request.source === "string"
       ? { id: parseMagnet(request.source).id, name: parseMagnet(request.source).name ?? "", length: 0 }
       : parseMetainfo(request.source).info;
-    const swarm = { ...emptySwarm, id: id.key, name, length, wanted: length, path: request.path ?? "/downloads" };
+    const state = request.existing === "check" ? "checking" as const : "downloading" as const;
+    const swarm = {
+      ...emptySwarm,
+      state,
+      id: id.key,
+      name,
+      length,
+      wanted: length,
+      path: request.path ?? "/downloads",
+    };
     this.swarms.set(swarm.id, swarm);
     this.tell("swarm.added", swarm.id);
     return Promise.resolve(swarm);

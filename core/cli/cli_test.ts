@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { definePlugin, hostPort, list, object } from "../api/mod.ts";
+import { createSimulation, type MemoryHost, MemoryTerminal, type Simulation } from "../host/memory/mod.ts";
+import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import { parseMetainfo } from "../wire/mod.ts";
+import { type Environment, main } from "./mod.ts";
+
+const builtins = {
+  tcp: () => Promise.resolve({ default: plugin("tcp", object({})) }),
+  peers: () => Promise.resolve({ default: plugin("peers", object({ peers: list(hostPort()) })) }),
+};
+
+function plugin<T>(name: string, config: Parameters<typeof definePlugin<T>>[0]["config"]) {
+  return definePlugin({ name, summary: `Does what ${name} does`, config, setup() {} });
+}
+
+interface World {
+  readonly simulation: Simulation;
+  readonly host: MemoryHost;
+  readonly terminal: MemoryTerminal;
+  readonly runtime: FakeRuntime;
+  /** What the runtime was started with. */
+  readonly started: Parameters<Environment["start"]>[0][];
+  /** Starts a command; its exit code. */
+  weft(...args: string[]): Promise<number>;
+  /** Runs a command to its end; its exit code, and what it wrote. */
+  done(...args: string[]): Promise<{ code: number; out: string; error: string }>;
+}
+
+async function inWorld(body: (world: World) => Promise<void>, options?: { interactive: boolean }): Promise<void> {
+  using simulation = createSimulation({ seed: 7 });
+  const host = simulation.host("here");
+  const terminal = new MemoryTerminal(options);
+  const runtime = new FakeRuntime();
+  const started: World["started"] = [];
+  const environment: Environment = {
+    host,
+    terminal,
+    builtins,
+    version: "1.2.3",
+    cwd: "/home",
+    temporary: "/tmp",
+    start: (options) => {
+      started.push(options);
+      return Promise.resolve(runtime);
+    },
+  };
+  const weft = (...args: string[]) => main(args, environment);
+  const done = async (...args: string[]) => {
+    const [outBefore, errorsBefore] = [terminal.output.length, terminal.errors.length];
+    const code = await simulation.complete(weft(...args));
+    return { code, out: terminal.output.slice(outBefore), error: terminal.errors.slice(errorsBefore) };
+  };
+  await simulation.complete(host.disk.makeDirectory("/home"));
+  await body({ simulation, host, terminal, runtime, started, weft, done });
+}
+
+async function write({ simulation, host }: World, path: string, bytes: Uint8Array | string): Promise<void> {
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  const content = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+  await simulation.complete(host.disk.makeDirectory(folder).then(() => host.disk.writeFile(path, content)));
+}
+
+/** A folder with two files, and its torrent in /home/data.torrent. */
+async function makeTorrent(world: World): Promise<Uint8Array> {
+  await write(world, "/home/data/b.txt", "bee");
+  await write(world, "/home/data/a/long.bin", new Uint8Array(40_000).fill(7));
+  const { code } = await world.done("create", "data", "--tracker", "http://tracker.example/announce");
+  assert.equal(code, 0);
+  return await world.simulation.complete(world.host.disk.readFile("/home/data.torrent"));
+}
+
+Deno.test("weft --help explains, weft --version says which", () =>
+  inWorld(async ({ done }) => {
+    const help = await done("--help");
+    assert.equal(help.code, 0);
+    assert.match(help.out, /weft get debian\.torrent --out downloads/);
+    assert.equal((await done("--version")).out, "weft 1.2.3\n");
+    assert.equal((await done()).code, 2);
+    for (const command of "get seed create show run check plugins status list add remove demo".split(" ")) {
+      assert.equal((await done(command, "--help")).code, 0, command);
+    }
+  }));
+
+Deno.test("a slip in a command or an option exits 2 and says what was meant", () =>
+  inWorld(async ({ done }) => {
+    const command = await done("sed", "x.torrent");
+    assert.equal(command.code, 2);
+    assert.match(command.error, /^weft: unknown command 'sed'\n\(Did you mean seed\?\)/);
+    const option = await done("get", "x.torrent", "--out", "d", "--sed");
+    assert.equal(option.code, 2);
+    assert.match(option.error, /Did you mean --seed\?/);
+    assert.match((await done("get", "x", "--out", "d", "--down", "fast")).error, /--down .*10 MB\/s.*"fast"/);
+    assert.match((await done("get", "x.torrent")).error, /required option '--out <dir>'/);
+  }));
+
+Deno.test("create makes a torrent whose files are in the order of their names", () =>
+  inWorld(async (world) => {
+    const { info, announce } = parseMetainfo(await makeTorrent(world));
+    assert.deepEqual(info.files.map(({ path }) => path.join("/")), ["a/long.bin", "b.txt"]);
+    assert.equal(info.pieceCount, 3);
+    assert.deepEqual(announce, [["http://tracker.example/announce"]]);
+    assert.match(world.terminal.output, new RegExp(`info-hash +${info.id.hex}\nmagnet +magnet:\\?xt=urn:btih:`));
+  }));
+
+Deno.test("create overwrites only when told, and makes no torrent of nothing", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const again = await world.done("create", "data");
+    assert.equal(again.code, 2);
+    assert.match(again.error, /"data\.torrent" exists; use --force/);
+    assert.equal((await world.done("create", "data", "--force")).code, 0);
+    await write(world, "/home/empty/file", "");
+    assert.match((await world.done("create", "empty")).error, /there is nothing in it/);
+    assert.match((await world.done("create", "nowhere")).error, /There is no file or folder/);
+    assert.match((await world.done("create", "data", "--force", "--piece-length", "20000")).error, /power of two/);
+  }));
+
+Deno.test("show numbers the files, and reads magnets", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { out } = await world.done("show", "data.torrent");
+    assert.match(out, /1 +39\.1 KiB +a\/long\.bin\n2 +3 B +b\.txt\n$/);
+    const json = JSON.parse((await world.done("show", "data.torrent", "--json")).out);
+    assert.equal(json.length, 40_003);
+    assert.deepEqual(json.files[1], { number: 2, path: "b.txt", length: 3, pad: false });
+    assert.match((await world.done("show", json.magnet)).out, new RegExp(`info-hash +${json.infoHash}`));
+    const missing = await world.done("show", "nothing.torrent");
+    assert.deepEqual([missing.code, missing.error], [
+      2,
+      'weft: There is no file "nothing.torrent": expected a .torrent file or a magnet link\n',
+    ]);
+    await write(world, "/home/bad.torrent", "d4:infoi1ee");
+    assert.equal((await world.done("show", "bad.torrent")).code, 1);
+  }));
+
+Deno.test("check lists every mistake of a profile with its place", () =>
+  inWorld(async (world) => {
+    await write(world, "/home/good.yaml", "plugins:\n  - use: tcp\n");
+    assert.equal((await world.done("check", "good.yaml")).out, "good.yaml is fine: 1 plugin, 0 swarms\n");
+    await write(world, "/home/bad.yaml", "lisen: 1\nplugins:\n  - use: tpc\n  - use: ./gone.js\n");
+    const { code, error } = await world.done("check", "bad.yaml");
+    assert.equal(code, 2);
+    assert.match(error, /^bad\.yaml:1:1: .*"lisen".*did you mean "listen"\?$/m);
+    assert.match(error, /^bad\.yaml:3:10: unknown plugin "tpc", did you mean "tcp"\?$/m);
+    assert.match(error, /^bad\.yaml:4:10: cannot load "\/home\/gone\.js"/m);
+  }));
+
+Deno.test("plugins lists the built-ins", () =>
+  inWorld(async ({ done }) => {
+    assert.match((await done("plugins")).out, /^tcp +Does what tcp does/m);
+    assert.deepEqual(JSON.parse((await done("plugins", "--json")).out)[1].name, "peers");
+  }));
+
+Deno.test("get adds the torrent, and exits 0 once it is complete", () =>
+  inWorld(async (world) => {
+    const torrent = await makeTorrent(world);
+    const { simulation, weft, runtime, started, terminal } = world;
+    const exit = weft(
+      "get",
+      "data.torrent",
+      "--out",
+      "got",
+      "--peer",
+      "192.0.2.1:1",
+      "--select",
+      "*.txt",
+      "--up",
+      "1 MB/s",
+    );
+    await simulation.runUntil(() => runtime.swarms.size > 0);
+    const { id } = parseMetainfo(torrent).info;
+    const { settings } = started[0];
+    assert.deepEqual(settings.store, { path: "/home/got", state: `/home/got/.weft/${id.key}.db` });
+    assert.deepEqual(settings.listen, [{ ip: "::", port: 6881 }]);
+    assert.deepEqual(settings.plugins.map(({ use }) => use), ["tcp"], "peers needs settings");
+    assert.deepEqual(runtime.calls[0], ["add", {
+      source: torrent,
+      path: "/home/got",
+      origin: "user",
+      existing: "resume",
+      select: [1],
+      peers: ["192.0.2.1:1"],
+      limits: { up: 1_000_000 },
+    }]);
+    runtime.change({ state: "seeding", piecesDone: 4, wantedDone: 40_003 });
+    assert.equal(await simulation.complete(exit), 0);
+    assert.match(terminal.output, /data: complete and verified/);
+    assert.equal(runtime.stopped, true);
+    assert.equal(simulation.pendingTimers, 0);
+  }));
+
+Deno.test("get exits 1 with the reason when the swarm fails", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const exit = world.weft("get", "data.torrent", "--out", "got");
+    await world.simulation.runUntil(() => world.runtime.swarms.size > 0);
+    world.runtime.change({ state: "failed", error: 'No space left for "/home/got/data"' });
+    assert.equal(await world.simulation.complete(exit), 1);
+    assert.match(world.terminal.errors, /weft: data: failed: No space left/);
+  }));
+
+Deno.test("an interrupt stops gracefully with 130, a second one at once", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { simulation, weft, runtime, terminal } = world;
+    const first = weft("get", "data.torrent", "--out", "got");
+    await simulation.runUntil(() => runtime.swarms.size > 0);
+    await simulation.run(100);
+    terminal.signal("SIGINT");
+    assert.equal(await simulation.complete(first), 130);
+    assert.equal(runtime.stopped, true);
+
+    runtime.stop = () => new Promise(() => {});
+    const second = weft("get", "data.torrent", "--out", "other");
+    await simulation.run(100);
+    terminal.signal("SIGTERM");
+    await simulation.run(100);
+    terminal.signal("SIGTERM");
+    assert.equal(await simulation.complete(second), 130);
+  }));
+
+Deno.test("--json writes events, progress each second, and how it ended", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { simulation, weft, runtime, terminal } = world;
+    const before = terminal.output.length;
+    const exit = weft("get", "data.torrent", "--out", "got", "--json");
+    await simulation.runUntil(() => runtime.swarms.size > 0);
+    await simulation.run(2_500);
+    runtime.change({ state: "seeding", wantedDone: 40_003 });
+    assert.equal(await simulation.complete(exit), 0);
+    const lines = terminal.output.slice(before).trim().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual(lines[0].event, "swarm.added");
+    const progress = lines.filter(({ event }) => event === "progress");
+    assert.equal(progress.length, 4); // at 0, 1 and 2 s, and at the end
+    assert.equal(progress[3].done, 40_003);
+    const last = lines.at(-1);
+    assert.deepEqual([last.event, last.code, last.worstStallMs], ["exit", 0, 0]);
+    assert.ok(last.seconds >= 2.5);
+  }));
+
+Deno.test("seed checks first, serves until interrupted, and refuses data that is incomplete", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { simulation, weft, runtime, terminal } = world;
+    const exit = weft("seed", "data.torrent", "--data", ".");
+    await simulation.runUntil(() => runtime.swarms.size > 0);
+    assert.equal((runtime.calls[0][1] as { existing: string }).existing, "check");
+    runtime.change({ state: "seeding", piecesDone: 4 });
+    await simulation.run(100);
+    assert.match(terminal.output, /data: seeding, listening on \[::\]:6881/);
+    terminal.signal("SIGTERM");
+    assert.equal(await simulation.complete(exit), 0);
+
+    const refused = weft("seed", "data.torrent", "--data", ".");
+    await simulation.run(1);
+    runtime.change({ state: "downloading", piecesDone: 3 });
+    assert.equal(await simulation.complete(refused), 1);
+    assert.match(terminal.errors, /1 of 4 pieces are missing or differ/);
+  }));
+
+Deno.test("a running profile answers status, list, add and remove, and refuses a second one", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    await write(world, "/home/weft.yaml", "store: { path: ./d, state: ./state.db }\nplugins:\n  - use: tcp\n");
+    const { simulation, weft, done, runtime, terminal } = world;
+    const exit = weft("run", "weft.yaml");
+    await simulation.run(100);
+    assert.match((await done("run", "weft.yaml")).error, /Weft already runs with this state \("\/home\/state\.db"\)/);
+    assert.equal((await done("list", "--state", "state.db")).out, "no swarms\n");
+    const added = await done("add", "data.torrent", "--profile", "weft.yaml", "--select", "2");
+    assert.match(added.out, /^[0-9a-f]{40} {2}data: downloading/);
+    assert.deepEqual((runtime.calls[0][1] as { select: number[] }).select, [1]);
+    assert.match((await done("list", "--state", "state.db")).out, /downloading +0%/);
+    assert.match((await done("status", "--state", "state.db")).out, /Weft 1\.2\.3, listening on \[::\]:6881/);
+    const [id] = runtime.swarms.keys();
+    assert.match((await done("status", id.slice(0, 8), "--state", "state.db")).out, new RegExp(`^${id}`));
+    assert.match((await done("remove", id.slice(0, 8), "--state", "state.db")).out, /^removed .* data\n$/);
+    assert.deepEqual(runtime.calls.at(-1), ["remove", id, { deleteData: false }]);
+    assert.equal((await done("remove", "ffff", "--state", "state.db")).code, 1);
+    terminal.signal("SIGINT");
+    assert.equal(await simulation.complete(exit), 0);
+    assert.match((await done("list", "--state", "state.db")).error, /No Weft runs with this state/);
+  }));
+
+Deno.test("on a terminal, progress is redrawn in place", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { simulation, weft, runtime, terminal } = world;
+    const exit = weft("get", "data.torrent", "--out", "got");
+    await simulation.runUntil(() => runtime.swarms.size > 0);
+    runtime.change({ state: "downloading", wantedDone: 20_002, down: 1024 * 1024, connected: 3, eta: 61_000 });
+    await simulation.run(400);
+    assert.match(terminal.output, /\x1b\[2A\x1b\[Jdata: downloading\n█{12}░{12} 50% of 39\.1 KiB {2}down 1 MiB\/s/);
+    runtime.change({ state: "seeding" });
+    await simulation.complete(exit);
+  }, { interactive: true }));
