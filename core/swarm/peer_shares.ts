@@ -56,7 +56,7 @@ export class PeerShares<P extends Evictable> {
 }
 
 /** Peers looked at to find one to evict: a flood of addresses costs little each. */
-const sample = 32;
+const sample = 8;
 /** A peer that nobody has named for so long (milliseconds) is no better than an unknown one. */
 const staleAfter = 30 * 60_000;
 

@@ -34,8 +34,8 @@ Deno.test("PeerShares makes no room for the largest source but where a peer fail
 Deno.test("PeerShares spares peers in use, and gets to the others in the end", () => {
   const { shares, peers } = setUp({ dht: 100 });
   const inUse = (peer: Evictable) => peer !== peers[99];
-  const found = Array.from({ length: 4 }, () => shares.victim(0, "pex", { inUse, force: false }));
-  assert.deepEqual(found, [undefined, undefined, undefined, peers[99]]);
+  const found = Array.from({ length: 13 }, () => shares.victim(0, "pex", { inUse, force: false }));
+  assert.deepEqual(found.filter((peer) => peer), [peers[99]]);
 });
 
 Deno.test("PeerShares forgets a source with its last peer", () => {
