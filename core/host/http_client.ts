@@ -25,7 +25,7 @@ export function httpPort(url: URL): number {
  * Sends the request over `stream` and resolves once the response's head is there. The stream closes when the body was
  * read to its end or cancelled, or when the request's signal aborts. Throws NetError on what is not HTTP/1.
  */
-export async function exchange(stream: ByteStream, request: HttpRequest): Promise<Response> {
+export async function exchange(stream: Pipe, request: HttpRequest): Promise<Response> {
   const { signal } = request;
   const abort = () => stream.close(signal?.reason);
   const release = () => {
@@ -94,6 +94,7 @@ function bodyReader(reader: HttpReader, { status, headers }: ResponseHead): Body
   return length === "0" ? undefined : counted(reader, Number(length));
 }
 
+type Pipe = Pick<ByteStream, "read" | "write" | "close">;
 type BodyReader = () => Promise<Uint8Array | undefined>;
 
 function counted(reader: HttpReader, left: number): BodyReader {

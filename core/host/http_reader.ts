@@ -6,12 +6,12 @@ const BUFFER = 16 * 1024;
 
 /** Lines and bytes of an HTTP message from a byte stream. */
 export class HttpReader {
-  readonly #stream: ByteStream;
+  readonly #stream: Pick<ByteStream, "read">;
   readonly #buffer = new Uint8Array(BUFFER);
   #start = 0;
   #end = 0;
 
-  constructor(stream: ByteStream) {
+  constructor(stream: Pick<ByteStream, "read">) {
     this.#stream = stream;
   }
 

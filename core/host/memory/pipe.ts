@@ -158,8 +158,8 @@ export class Pipe {
     if (segment instanceof Uint8Array) {
       if (this.#deaf) return this.onUnwanted();
       this.#arrived.push(segment);
-    } else if (this.#ended !== "reset") {
-      this.#ended = segment;
+    } else {
+      this.#ended ??= segment; // a reset after the end shows in writes only
       if (segment === "reset") this.onReset();
     }
     const reading = this.#reading;

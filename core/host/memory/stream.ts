@@ -57,12 +57,12 @@ export class MemoryStream implements ByteStream {
     if (this.#closed) return;
     this.#closed = reason;
     this.#forget();
-    // As TCP does: the other side learns by a reset that bytes it sent were never read.
     const unread = this.#incoming.unread;
     this.#incoming.breakReads(reason);
     this.#outgoing.breakWrites(reason);
+    this.#outgoing.finish();
+    // As TCP does: the other side learns by a reset that bytes it sent were never read.
     if (unread) this.#outgoing.reset();
-    else this.#outgoing.finish();
   }
 
   #abandon(): void {

@@ -1,0 +1,32 @@
+/**
+ * The real host: the only room that calls Deno and Node.
+ *
+ * @module
+ */
+import type { Host } from "../../api/host.ts";
+import { denoClock } from "./clock.ts";
+import { DenoDisk } from "./disk.ts";
+import { DenoNet } from "./net.ts";
+import { DenoRandom } from "./random.ts";
+import { HostWorkers } from "./workers.ts";
+
+export { denoTerminal } from "./terminal.ts";
+
+/** A host that holds a worker thread, once digests or databases were asked of it. */
+export interface DenoHost extends Host {
+  /** Closes databases that are still open and ends the worker. */
+  close(): Promise<void>;
+}
+
+/** This machine. `caCerts` (PEM) are trusted for https beside the well-known ones. */
+export function denoHost({ caCerts = [] }: { caCerts?: readonly string[] } = {}): DenoHost {
+  const workers = new HostWorkers();
+  return {
+    clock: denoClock,
+    random: new DenoRandom(),
+    net: new DenoNet(caCerts),
+    disk: new DenoDisk(workers),
+    db: workers,
+    close: () => workers.close(),
+  };
+}

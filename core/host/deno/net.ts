@@ -1,0 +1,134 @@
+import { lookup } from "node:dns/promises";
+import {
+  type BindAddress,
+  type ByteStream,
+  type DatagramSocket,
+  type HostNet,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpServer,
+  NetError,
+  type StreamListener,
+} from "../../api/host.ts";
+import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
+import { exchange, httpPort } from "../http_client.ts";
+import { DenoDatagramSocket } from "./datagram.ts";
+import { DenoListener } from "./listener.ts";
+import { netError } from "./net_error.ts";
+import { serve } from "./serve.ts";
+import { ConnStream, DenoStream } from "./stream.ts";
+
+/** The machine's network. */
+export class DenoNet implements HostNet {
+  readonly #caCerts: string[];
+
+  constructor(caCerts: readonly string[]) {
+    this.#caCerts = [...caCerts];
+  }
+
+  async connect(to: PeerAddress, { signal }: { signal?: AbortSignal } = {}): Promise<ByteStream> {
+    return new DenoStream(await dial(to, signal));
+  }
+
+  // deno-lint-ignore require-await -- what Deno throws at once must reject
+  async listen(
+    { ip, port }: BindAddress,
+    { reusePort = false }: { reusePort?: boolean } = {},
+  ): Promise<StreamListener> {
+    try {
+      return new DenoListener(Deno.listen({ hostname: ip, port, reusePort }));
+    } catch (error) {
+      throw netError(error, `listen on "${ip}" port ${port}`);
+    }
+  }
+
+  // deno-lint-ignore require-await -- what Deno throws at once must reject
+  async datagrams({ ip, port }: BindAddress): Promise<DatagramSocket> {
+    try {
+      return new DenoDatagramSocket(Deno.listenDatagram({ transport: "udp", hostname: ip, port }));
+    } catch (error) {
+      throw netError(error, `listen on UDP "${ip}" port ${port}`);
+    }
+  }
+
+  async resolve(name: string): Promise<readonly string[]> {
+    const literal = parseIp(name.replace(/^\[(.*)\]$/, "$1"));
+    if (literal) return [literal.text];
+    try {
+      const found = await lookup(name, { all: true, verbatim: true });
+      const ips = found.flatMap(({ address }) => parseIp(address)?.text ?? []);
+      if (ips.length > 0) return [...new Set(ips)];
+    } catch (error) {
+      throw netError(error, `resolve "${name}"`);
+    }
+    throw new NetError("notFound", `Cannot resolve "${name}": it has no address`);
+  }
+
+  async http(request: HttpRequest): Promise<Response> {
+    const { url, connectTo, signal } = request;
+    if (connectTo && !("ip" in connectTo)) return await exchange(await dialUnix(connectTo.path), request);
+    const conn = connectTo ? await dial(connectTo, signal) : await this.#dialName(url, signal);
+    const secure = url.protocol === "https:";
+    return await exchange(new ConnStream(secure ? await this.#secure(conn, url, signal) : conn), request);
+  }
+
+  serve(at: BindAddress | { readonly path: string }, handler: HttpHandler): Promise<HttpServer> {
+    return serve(at, handler);
+  }
+
+  /** Tries the addresses of the URL's name in order. */
+  async #dialName(url: URL, signal: AbortSignal | undefined): Promise<Deno.TcpConn> {
+    let failure: unknown;
+    for (const ip of await this.resolve(url.hostname)) {
+      try {
+        return await dial(peerAddress(ip, httpPort(url)), signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** TLS for the URL's name, whichever address the connection goes to. */
+  async #secure(conn: Deno.TcpConn, url: URL, signal: AbortSignal | undefined): Promise<Deno.TlsConn> {
+    const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const tls = await Deno.startTls(conn, { hostname, caCerts: this.#caCerts });
+    const abort = () => tls.close();
+    signal?.addEventListener("abort", abort);
+    try {
+      await tls.handshake();
+      return tls;
+    } catch (error) {
+      signal?.throwIfAborted();
+      tls.close();
+      throw netError(error, `secure the connection to "${url.host}"`);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+}
+
+async function dial(to: PeerAddress, signal: AbortSignal | undefined): Promise<Deno.TcpConn> {
+  signal?.throwIfAborted();
+  let conn: Deno.TcpConn;
+  try {
+    conn = await Deno.connect({ hostname: to.ip, port: to.port, signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw netError(error, `connect to ${to.key}`);
+  }
+  if (signal?.aborted) {
+    conn.close();
+    throw signal.reason;
+  }
+  return conn;
+}
+
+async function dialUnix(path: string): Promise<ConnStream> {
+  try {
+    return new ConnStream(await Deno.connect({ transport: "unix", path }));
+  } catch (error) {
+    throw netError(error, `connect to "${path}"`);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Terminal } from "../../api/host.ts";
+
+// What a terminal that doesn't tell its width is taken for.
+const DEFAULT_COLUMNS = 80;
+
+/** The terminal that the process runs in. */
+export function denoTerminal(): Terminal {
+  return {
+    interactive: Deno.stdout.isTerminal(),
+    get columns() {
+      try {
+        return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+      } catch {
+        return DEFAULT_COLUMNS; // not a terminal
+      }
+    },
+    out: (text) => print(Deno.stdout, text),
+    error: (text) => print(Deno.stderr, text),
+    onSignal(signal, run) {
+      Deno.addSignalListener(signal, run);
+      return { [Symbol.dispose]: () => Deno.removeSignalListener(signal, run) };
+    },
+  };
+}
+
+function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
+  } catch (error) {
+    // Whoever read our output has seen enough.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
