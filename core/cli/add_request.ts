@@ -1,5 +1,5 @@
 /** From a torrent and the command line's options to what a runtime is asked. @module */
-import type { AddSwarm } from "../api/mod.ts";
+import type { AddSwarm, Runtime, SwarmSnapshot } from "../api/mod.ts";
 import { selectFiles } from "./selection.ts";
 import type { TorrentSource } from "./source.ts";
 
@@ -16,7 +16,9 @@ export interface AddOptions {
 /** The request to download `read` into the folder `path` (the runtime's own if not given). */
 export function addRequest(read: TorrentSource, options: AddOptions, path?: string): AddSwarm {
   const { down, up } = options;
-  const select = selection(read, options.select);
+  const select = options.select === undefined
+    ? undefined
+    : selectFiles(options.select, read.kind === "torrent" ? read.metainfo.info.files : undefined);
   return {
     source: read.source,
     origin: "user",
@@ -30,8 +32,21 @@ export function addRequest(read: TorrentSource, options: AddOptions, path?: stri
   };
 }
 
-function selection(read: TorrentSource, select: string | undefined): readonly number[] | undefined {
-  if (select !== undefined) return selectFiles(select, read.kind === "torrent" ? read.metainfo.info.files : undefined);
-  if (read.kind === "torrent" || !read.magnet.select) return undefined;
-  return read.magnet.select.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+/**
+ * Adds the swarm, or goes on with it when the runtime knows it from an earlier run: its state says what is there, the
+ * request what is wanted now.
+ */
+export async function addOrResume(runtime: Runtime, request: AddSwarm, key: string): Promise<SwarmSnapshot> {
+  const kept = runtime.snapshot().swarms.find(({ id }) => id === key);
+  if (kept?.path !== request.path) {
+    if (kept) await runtime.remove(key);
+    return await runtime.add(request);
+  }
+  if (request.peers) await runtime.addPeers(key, request.peers);
+  return await runtime.update(key, {
+    paused: false,
+    select: request.select ?? runtime.swarm(key).files.map((_, index) => index),
+    sequential: request.sequential ?? false,
+    limits: request.limits ?? {},
+  });
 }

@@ -1,26 +1,12 @@
 /** What the command line gets from outside, so that tests can run it in memory. @module */
-import type { Host, Plugin, Runtime, Settings, Terminal } from "../api/mod.ts";
-import { ConfigError } from "../api/mod.ts";
+import { ConfigError, type Host, type Plugin, type Runtime, type Terminal } from "../api/mod.ts";
+import type { StartOptions } from "../runtime/mod.ts";
 
 /** The built-in plugins: name to a function that loads the plugin. */
 export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
 
-/** One message of the runtime or of a plugin. */
-export interface LogLine {
-  readonly level: "debug" | "info" | "warn" | "error";
-  /** The plugin's entry, or the part of the kernel that speaks. */
-  readonly source: string;
-  readonly message: string;
-}
-
-/** Starts a runtime: `startRuntime` of core/runtime. */
-export type StartRuntime = (options: {
-  readonly host: Host;
-  readonly settings: Settings;
-  readonly resolvePlugin: (use: string) => Promise<Plugin>;
-  readonly version: string;
-  readonly log: (line: LogLine) => void;
-}) => Promise<Runtime>;
+/** Starts a runtime: `startRuntime` of core/runtime, or what a test puts in its place. */
+export type StartRuntime = (options: StartOptions) => Promise<Runtime>;
 
 /** The world of one command. */
 export interface Environment {

@@ -1,6 +1,6 @@
 /** `weft get`: download one torrent. @module */
 import { CommandError, formatDuration, formatSize } from "../api/mod.ts";
-import { addRequest } from "./add_request.ts";
+import { addOrResume, addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "./path.ts";
 import { type Program, rateOption, repeated } from "./options.ts";
@@ -47,7 +47,7 @@ export function addGet(program: Program, context: Context): void {
       const request = addRequest(read, options, out);
       const settings = await oneSwarmSettings(context, options, out, read.key);
       await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
-        const { id } = await runtime.add(request);
+        const { id } = await addOrResume(runtime, request, read.key);
         const begun = context.host.clock.now();
         const complete = await follow(() => {
           const swarm = runtime.swarm(id);

@@ -8,7 +8,7 @@ import { ConfigError } from "../api/mod.ts";
 import { type Context, type Environment, exitCodes } from "./environment.ts";
 import { buildProgram } from "./program.ts";
 
-export type { Builtins, Environment, LogLine, StartRuntime } from "./environment.ts";
+export type { Builtins, Environment, StartRuntime } from "./environment.ts";
 export { pluginResolver } from "./resolve_plugin.ts";
 
 /**

@@ -1,6 +1,7 @@
 /** How a running command tells what happens: a block redrawn on a terminal, plain lines, or lines of JSON. @module */
 import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal } from "../api/mod.ts";
-import type { Context, LogLine } from "./environment.ts";
+import type { LogLine } from "../runtime/mod.ts";
+import type { Context } from "./environment.ts";
 import { headline, progressBlock, progressLine } from "./progress.ts";
 import { StallProbe } from "./stall_probe.ts";
 import { REDRAW_INTERVAL } from "./status_line.ts";

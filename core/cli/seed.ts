@@ -39,6 +39,8 @@ export function addSeed(program: Program, context: Context): void {
       const data = resolvePath(context.cwd, options.data);
       const settings = await oneSwarmSettings(context, options, data, read.key);
       await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
+        // What an earlier run knew counts for nothing: the data is checked, or trusted, as it is now.
+        if (runtime.snapshot().swarms.some(({ id }) => id === read.key)) await runtime.remove(read.key);
         const { id } = await runtime.add({
           source: read.source,
           path: data,

@@ -46,6 +46,7 @@ export async function runSession(
       host,
       settings,
       resolvePlugin: orThrow(pluginResolver(builtins)),
+      builtins,
       version,
       log: (line) => reporter.log(line),
     });

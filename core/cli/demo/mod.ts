@@ -87,10 +87,12 @@ async function demo(context: Context, folder: string, interrupted: AbortSignal):
 
   const settings = await defaultSettings(context);
   const startPeer = async (name: string): Promise<Runtime> => {
+    await disk.makeDirectory(`${folder}/${name}`);
     const runtime = await context.start({
       host,
       settings: peerSettings(settings, `${folder}/${name}`),
       resolvePlugin: async (use) => (await context.builtins[use]()).default,
+      builtins: context.builtins,
       version,
       log: ({ level, source, message }) => {
         if (context.debug || level === "error") terminal.error(`${name}: ${source}: ${message}\n`);
