@@ -222,9 +222,10 @@ export class PeerMachine implements MessageSink {
     this.#writer.request(piece, block * BLOCK_SIZE, blockSize(shape, piece, block));
   }
 
-  /** Whether this block was asked for and has not come. */
+  /** Whether this block was asked for and has not come, or not whole. */
   hasRequested(piece: number, block: number): boolean {
-    return this.#requests.has(piece * this.#blocksPerPiece + block);
+    return this.#requests.has(piece * this.#blocksPerPiece + block) ||
+      this.#inBlock && this.#piece === piece && this.#block === block;
   }
 
   /** Takes a request back. The peer may answer all the same; with the fast extension it says which. */

@@ -50,6 +50,7 @@ import {
 } from "../wire/mod.ts";
 import { Announcer } from "./announcer.ts";
 import { Blame } from "./block_map.ts";
+import { blocksIn } from "./blocks.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import { dialAndShake, type ShakenPeer } from "./connect.ts";
 import { Discovery } from "./discovery.ts";
@@ -80,6 +81,8 @@ export interface SwarmOptions {
 export const NORMAL_PRIORITY = 4;
 // A failed disk is tried again so often (ms).
 const RETRY_INTERVAL = 30_000;
+// Senders of blocks that are remembered after they left.
+const MAX_CONTRIBUTORS = 1_000;
 // Statistics are saved so often while they change (ms).
 const SAVE_INTERVAL = 30_000;
 
@@ -120,6 +123,8 @@ export class Swarm implements SessionSwarm {
   #rechokeAt = 0;
   #saveAt = 0;
   #seedingSince: number | undefined;
+  /** Who sent blocks, by session: to ban them even after they left. */
+  readonly #contributors = new Map<number, PeerAddress>();
   #seedTime = 0;
   #wasted = 0;
   #savedMark = 0;
@@ -222,6 +227,7 @@ export class Swarm implements SessionSwarm {
   }
 
   blockBegan(session: PeerSession, piece: number, block: number): void {
+    if (!session.useful) this.#remember(session);
     this.#blame.record(piece, block, session.key);
   }
 
@@ -243,7 +249,8 @@ export class Swarm implements SessionSwarm {
 
   piecesChanged(session: PeerSession): void {
     if (session.complete) {
-      this.pool.add(this.clock.now(), session.address, session.origin.source, { seed: true });
+      const known = this.pool.get(session.address.key);
+      if (known) known.seed = true;
       if (this.#onlySeeds(session)) session.close(new PeerClosed("both sides have everything"));
     }
   }
@@ -622,6 +629,13 @@ export class Swarm implements SessionSwarm {
     this.#refresh();
   }
 
+  #remember({ key, address }: PeerSession): void {
+    this.#contributors.set(key, address);
+    if (this.#contributors.size > MAX_CONTRIBUTORS) {
+      this.#contributors.delete(this.#contributors.keys().next().value!);
+    }
+  }
+
   /** Interest, requests and slots anew, after the state or the wishes changed. */
   #refresh(): void {
     const now = this.clock.now();
@@ -673,7 +687,7 @@ export class Swarm implements SessionSwarm {
     const { stream, handshake } = shaken;
     const refuse = (why: string): void => {
       stream.close(new PeerClosed(why));
-      this.pool.closed(this.clock.now(), peer.address.key, { worked: true, useful: false, retry: false });
+      this.pool.closed(this.clock.now(), peer.address.key, { worked: true, useful: false });
     };
     if (!this.active) return refuse("the swarm does not want peers now");
     if (bytesEqual(handshake.peerId, this.peerId)) {
@@ -764,10 +778,10 @@ export class Swarm implements SessionSwarm {
   #pieceFailed(piece: number): void {
     this.wasted(this.shape!.pieceSize(piece));
     this.picker?.lost(piece);
-    const { ban, only } = this.#blame.failed(piece);
+    const { ban, only } = this.#blame.failed(piece, blocksIn(this.shape!, piece));
     this.#kernel.tell(pieceFailed, { ...this.#event(), piece });
     if (only !== undefined) this.#ban(only, `piece ${piece}, which it alone sent, does not match its hash`);
-    for (const key of ban ?? []) this.#ban(key, "took part in too many failed pieces");
+    for (const key of ban) this.#ban(key, "took part in too many failed pieces");
     const now = this.clock.now();
     for (const session of this.sessions) session.refill(now);
   }
@@ -780,10 +794,14 @@ export class Swarm implements SessionSwarm {
   }
 
   #ban(key: number, why: string): void {
-    for (const session of this.sessions) {
-      if (session.key !== key) continue;
-      this.pool.ban(banTarget(session.address), why);
-      session.close(new ProtocolError(`Banned ${session.address.key}: it ${why}`));
+    // Who left before the proof is banned all the same.
+    const address = this.#contributors.get(key);
+    if (!address) return;
+    this.#contributors.delete(key);
+    this.#kernel.log.info(`Banned ${address.key} from "${this.name}": it ${why}`);
+    this.pool.ban(banTarget(address), why);
+    for (const session of [...this.sessions]) {
+      if (session.key === key) session.close(new ProtocolError(`Banned: it ${why}`));
     }
   }
 
