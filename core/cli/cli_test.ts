@@ -190,6 +190,23 @@ Deno.test("get adds the torrent, and exits 0 once it is complete", () =>
     assert.equal(simulation.pendingTimers, 0);
   }));
 
+Deno.test("get goes on with what an earlier run kept in its state", () =>
+  inWorld(async (world) => {
+    const torrent = await makeTorrent(world);
+    const { simulation, weft, runtime } = world;
+    await runtime.add({ source: torrent, path: "/home/got" });
+    runtime.calls.length = 0;
+    const exit = weft("get", "data.torrent", "--out", "got", "--peer", "192.0.2.1:1");
+    await simulation.run(100);
+    const { key } = parseMetainfo(torrent).info.id;
+    assert.deepEqual(runtime.calls, [
+      ["addPeers", key, ["192.0.2.1:1"]],
+      ["update", key, { paused: false, select: [], sequential: false, limits: {} }],
+    ]);
+    runtime.change({ state: "seeding" });
+    assert.equal(await simulation.complete(exit), 0);
+  }));
+
 Deno.test("get exits 1 with the reason when the swarm fails", () =>
   inWorld(async (world) => {
     await makeTorrent(world);

@@ -7,7 +7,7 @@ import { table } from "./text.ts";
 export function addPlugins(program: Program, context: Context): void {
   program.command("plugins")
     .summary("list the built-in plugins")
-    .description("Lists the built-in plugins with what each needs and takes as its `with`.")
+    .description("Lists the built-in plugins with what each needs of others.")
     .option("--json", "one JSON array")
     .action(async (options) => {
       const plugins = await Promise.all(
@@ -18,8 +18,8 @@ export function addPlugins(program: Program, context: Context): void {
       );
       context.terminal.out(
         options.json ? JSON.stringify(plugins, null, 2) + "\n" : table([
-          ["plugin", "what it does", "needs", "with"],
-          ...plugins.map(({ name, summary, needs, config }) => [name, summary, needs.join(", "), config]),
+          ["plugin", "what it does", "needs"],
+          ...plugins.map(({ name, summary, needs }) => [name, summary, needs.join(", ")]),
         ]),
       );
       context.exitCode = exitCodes.done;

@@ -16,6 +16,8 @@ const SHOWN_SWARMS = 8;
 
 /** Tells the user what happens. */
 export interface Reporter {
+  /** The runtime is up: stalls are measured from now on. */
+  begin(): void;
   /** Milliseconds between two calls of `progress`. */
   readonly period: number;
   progress(snapshot: RuntimeSnapshot): void;
@@ -47,6 +49,10 @@ class PlainReporter implements Reporter {
   readonly #headlines = new Map<string, string>();
 
   constructor(readonly terminal: Terminal, readonly debug: boolean, readonly probe?: StallProbe) {}
+
+  begin(): void {
+    this.probe?.begin();
+  }
 
   progress({ swarms }: RuntimeSnapshot): void {
     for (const swarm of swarms) {
@@ -113,6 +119,10 @@ class JsonReporter implements Reporter {
     readonly probe: StallProbe,
   ) {
     this.#start = clock.now();
+  }
+
+  begin(): void {
+    this.probe.begin();
   }
 
   progress({ swarms }: RuntimeSnapshot): void {

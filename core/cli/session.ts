@@ -50,6 +50,7 @@ export async function runSession(
       version,
       log: (line) => reporter.log(line),
     });
+    reporter.begin();
     try {
       const server = await serveControl(host, socket, runtime, () => interruption.abort());
       try {

@@ -7,15 +7,18 @@ const PERIOD = 5;
 /** Measures how late a timer comes: the worst is the longest stall of the main thread. */
 export class StallProbe {
   #worst = 0;
-  #timer: Timer;
+  #timer: Timer | undefined;
 
-  constructor(readonly clock: Clock) {
+  constructor(readonly clock: Clock) {}
+
+  /** Starts measuring. */
+  begin(): void {
     this.#timer = this.#look();
   }
 
   /** Stops measuring; the worst stall so far, in milliseconds with one decimal. */
   stop(): number {
-    this.#timer.cancel();
+    this.#timer?.cancel();
     return Math.round(this.#worst * 10) / 10;
   }
 

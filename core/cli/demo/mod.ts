@@ -157,11 +157,11 @@ async function watch(
       const swarms = runtimes.map(only);
       const failed = swarms.find(({ state }) => state === "failed");
       if (failed) throw new CommandError(failed.error ?? "A swarm failed");
-      status.show(swarms.map(peerText).join("   "));
+      status.show(progressText(swarms));
       if (swarms.every(({ state }) => state === "seeding" || state === "finished")) return "complete";
       if (interrupted.aborted) return "interrupted";
       if (clock.now() - begun > TIME_LIMIT) {
-        throw new CommandError(`Not complete after ${formatDuration(TIME_LIMIT)}: ${swarms.map(peerText).join(", ")}`);
+        throw new CommandError(`Not complete after ${formatDuration(TIME_LIMIT)}: ${progressText(swarms)}`);
       }
       await new Promise<void>((resolve) => clock.after(REDRAW_INTERVAL, resolve));
     }
@@ -170,10 +170,10 @@ async function watch(
   }
 }
 
-function peerText(swarm: SwarmSnapshot, index: number): string {
-  return index === 0
-    ? `seed up ${formatRate(swarm.up)}`
-    : `leecher ${index} ${percent(shareDone(swarm))} down ${formatRate(swarm.down)}`;
+function progressText([seed, ...leechers]: readonly SwarmSnapshot[]): string {
+  const down = leechers.reduce((sum, swarm) => sum + swarm.down, 0);
+  const shares = leechers.map((swarm) => percent(shareDone(swarm))).join(" ");
+  return `leechers have ${shares}, fetch ${formatRate(down)}, ${formatRate(seed.up)} of it from the seed`;
 }
 
 function only(runtime: Runtime): SwarmSnapshot {
