@@ -55,11 +55,9 @@ export function addGet(program: Program, context: Context): void {
           return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
         });
         if (!complete) return exitCodes.interrupted;
-        const seconds = Math.round((context.host.clock.now() - begun) / 1000);
+        const spent = Math.round((context.host.clock.now() - begun) / 100) * 100;
         reporter.note(
-          `${complete.name}: complete and verified, ${formatSize(complete.wanted)} in ${
-            formatDuration(seconds * 1000)
-          }`,
+          `${complete.name}: complete and verified, ${formatSize(complete.wanted)} in ${formatDuration(spent)}`,
         );
         if (options.seed) await follow(() => undefined);
         return exitCodes.done;
