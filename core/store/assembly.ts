@@ -39,6 +39,10 @@ export class Assembly {
   #catchingUp?: Promise<void>;
   #finishing = new Set<Promise<void>>();
   #stopped = false;
+  /** Stopped because the disk refused: what memory needs back is lost, as it can't be written. */
+  #faulty = false;
+  /** Chunks that were asked for their buffers while stopped, and the bytes that they promised. */
+  readonly #deferred: { readonly chunk: Chunk; readonly bytes: number }[] = [];
   #idle?: PromiseWithResolvers<void>;
 
   constructor(options: AssemblyOptions) {
@@ -75,10 +79,12 @@ export class Assembly {
     }
   }
 
-  /** Forgets an unfinished piece. */
-  discard(index: number): void {
+  /** Forgets an unfinished piece; true when there was one. */
+  discard(index: number): boolean {
     const piece = this.#pieces.get(index);
-    if (piece && piece.state !== "verified") this.#drop(piece);
+    if (!piece || piece.state === "verified") return false;
+    this.#drop(piece);
+    return true;
   }
 
   /** Judges a complete piece again whose verifier couldn't say. */
@@ -100,9 +106,18 @@ export class Assembly {
     if (this.#writes > 0) await (this.#idle ??= Promise.withResolvers()).promise;
   }
 
-  /** Goes on after {@link stop} or a fault. */
+  /** Begins no more disk work until {@link resume}, since the disk refused. */
+  halt(): void {
+    this.#stopped = true;
+    this.#faulty = true;
+    this.#undefer();
+  }
+
+  /** Goes on after {@link stop} or {@link halt}. */
   resume(): void {
     this.#stopped = false;
+    this.#faulty = false;
+    this.#undefer();
     for (const piece of this.#pieces.values()) {
       for (const chunk of piece.chunks) if (chunk?.full && piece.state !== "failed") this.#save(chunk);
       if (piece.nextToHash) this.#catchUp(piece);
@@ -126,6 +141,7 @@ export class Assembly {
   /** Forgets all open pieces. */
   clear(): void {
     for (const piece of this.#pieces.values()) this.#drop(piece);
+    this.#undefer();
   }
 
   #begin(index: number): OpenPiece {
@@ -224,13 +240,21 @@ export class Assembly {
     if (!this.#stopped) return this.#save(chunk);
     const bytes = chunk.buffer!.length;
     budget.promise(bytes);
+    if (!this.#faulty) return void this.#deferred.push({ chunk, bytes });
     queueMicrotask(() => {
-      if (!chunk.piece.dead && this.#stopped) {
+      if (!chunk.piece.dead && this.#faulty) {
         this.#drop(chunk.piece);
         lost(chunk.piece.index);
       } else this.#rest(chunk);
       budget.settle(bytes);
     });
+  }
+
+  #undefer(): void {
+    for (const { chunk, bytes } of this.#deferred.splice(0)) {
+      this.#rest(chunk);
+      this.#options.budget.settle(bytes);
+    }
   }
 
   #save(chunk: Chunk): void {
@@ -279,7 +303,7 @@ export class Assembly {
   }
 
   #fault(error: unknown): void {
-    this.#stopped = true;
+    this.halt();
     this.#options.fault(error);
   }
 

@@ -1,7 +1,7 @@
 // Which pieces there are: a claim counts once it is committed, and whatever waits meanwhile goes with the next commit.
 import type { Clock, Timer } from "../api/mod.ts";
 import { Bitfield } from "../wire/mod.ts";
-import { piecesOf, spansOf } from "./layout.ts";
+import { PADDING, piecesOf, spansOf } from "./layout.ts";
 import { type FileStamp, PAGE_BYTES, type PieceRecords } from "./records.ts";
 import type { Layout } from "./types.ts";
 
@@ -44,15 +44,19 @@ export class Claims {
   constructor(options: ClaimsOptions) {
     this.#options = options;
     const { layout, bits } = options;
-    this.have = new Bitfield(layout.pieceCount);
+    this.have = new Bitfield(layout.pieceCount, bits);
     this.#next = new Bitfield(layout.pieceCount, bits);
     this.#verified = new Float64Array(layout.files.length);
     this.#missing = new Uint32Array(layout.files.length);
-    for (const index of layout.files.keys()) {
+    for (const [index, { offset, length }] of layout.files.entries()) {
       const [first, end] = piecesOf(layout, index);
-      this.#missing[index] = end - first;
+      for (let piece = first; piece < end; piece++) {
+        const begin = Math.max(piece * layout.pieceLength, offset);
+        const stop = Math.min((piece + 1) * layout.pieceLength, offset + length);
+        if (this.have.has(piece)) this.#verified[index] += stop - begin;
+        else this.#missing[index]++;
+      }
     }
-    for (const piece of this.#next.iterate()) this.#add(piece, false);
     for (const piece of options.changed ?? []) this.#pages.add(pageOf(piece));
   }
 
@@ -79,16 +83,14 @@ export class Claims {
     this.#schedule();
   }
 
-  /** Takes pieces back: at once here, with the next commit on disk. Returns those that were committed. */
+  /** Takes pieces back: at once here, with the next commit on disk. Returns those that were claimed. */
   drop(pieces: Iterable<number>): number[] {
     const dropped: number[] = [];
     for (const piece of pieces) {
       if (!this.#next.clear(piece)) continue;
       this.#pages.add(pageOf(piece));
-      if (this.have.clear(piece)) {
-        this.#count(piece, -1);
-        dropped.push(piece);
-      }
+      dropped.push(piece);
+      if (this.have.clear(piece)) this.#count(piece, -1);
     }
     this.#waiting = this.#waiting.filter(({ piece }) => this.#next.has(piece));
     return dropped;
@@ -153,22 +155,18 @@ export class Claims {
     for (const { piece, wrong } of claims) {
       // It may have been taken back while the commit ran.
       if (!this.#next.has(piece)) continue;
-      this.#add(piece, true);
+      if (this.have.set(piece)) this.#count(piece, 1);
       if (wrong) this.#options.committed(piece, wrong);
     }
   }
 
-  #add(piece: number, news: boolean): void {
-    if (this.have.set(piece)) this.#count(piece, 1, news);
-  }
-
-  #count(piece: number, sign: 1 | -1, news = false): void {
+  #count(piece: number, sign: 1 | -1): void {
     const { layout, completed } = this.#options;
     for (const { file, length } of spansOf(layout.files, piece * layout.pieceLength, layout.pieceSize(piece))) {
-      if (file < 0) continue;
+      if (file === PADDING) continue;
       this.#verified[file] += sign * length;
       this.#missing[file] -= sign;
-      if (news && this.#missing[file] === 0) completed(file);
+      if (this.#missing[file] === 0) completed(file);
     }
   }
 }

@@ -201,7 +201,7 @@ class TorrentStore implements PieceStore {
       try {
         await this.#assembly.stop();
         this.#assembly.clear();
-        this.#assembly.resume();
+        if (!this.#failure) this.#assembly.resume();
         this.#readAhead.clear();
         const usable = await this.#existing();
         let count = 0;
@@ -371,7 +371,7 @@ class TorrentStore implements PieceStore {
     if (error instanceof FileChangedError) this.#forget(error.file);
     if (this.#failure || this.#closed) return;
     const failure = this.#failure = describe(error);
-    void this.#assembly.stop();
+    this.#assembly.halt();
     if (!this.#retrying) queueMicrotask(() => this.#options.events.failed(failure));
   }
 
@@ -382,9 +382,8 @@ class TorrentStore implements PieceStore {
     for (const index of file === undefined ? inPart() : [file]) {
       const [first, end] = piecesOf(layout, index);
       const pieces = Array.from({ length: end - first }, (_, i) => first + i);
-      for (const piece of pieces) this.#assembly.discard(piece);
-      const dropped = this.#claims.drop(pieces);
-      queueMicrotask(() => dropped.forEach((piece) => events.pieceLost?.(piece)));
+      const lost = pieces.filter((piece) => this.#assembly.discard(piece)).concat(this.#claims.drop(pieces));
+      queueMicrotask(() => lost.forEach((piece) => events.pieceLost?.(piece)));
     }
     this.#readAhead.clear();
     this.#claims.commit().catch((error) => this.#fail(error));

@@ -161,6 +161,6 @@ Deno.test("what a store claims is on disk, and what it acknowledged is not lost,
         }
       }
     }),
-    { numRuns: Number(Deno.env.get("WEFT_PROPERTY_RUNS") ?? 60) },
+    { numRuns: 60 },
   );
 });

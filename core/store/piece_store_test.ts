@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DiskError } from "../api/mod.ts";
-import { makeTorrent, TestBench } from "./test_bench.ts";
+import { makeTorrent, repeatPiece, TestBench } from "./test_bench.ts";
 import type { Layout } from "./types.ts";
 
 const KiB = 1024;
@@ -77,7 +77,7 @@ Deno.test("a failed piece is empty again, and the right one tells which blocks w
 });
 
 Deno.test("memory stays under its cap with 60 open pieces of 16 MiB and scattered blocks", async () => {
-  const made = makeTorrent([["one", 60 * 16 * 1024 * KiB]], 16 * 1024 * KiB);
+  const made = repeatPiece(makeTorrent([["one", 16 * 1024 * KiB]], 16 * 1024 * KiB), 60);
   const cap = 2 * 1024 * KiB;
   const bench = new TestBench(made, { openPieces: cap });
   await bench.open();

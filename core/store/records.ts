@@ -205,13 +205,15 @@ function readSwarm(row: Row): SwarmRecord {
   const { magnet, ...options } = JSON.parse(String(row.options)) as SwarmOptions & { magnet: boolean };
   const { key, source } = row;
   if (typeof key !== "string" || !(source instanceof Uint8Array)) throw new TypeError("its key or source is missing");
-  if (typeof options.path !== "string" || typeof options.added !== "number") {
-    throw new TypeError("its options are incomplete");
-  }
+  const fits = typeof options.path === "string" && typeof options.added === "number" &&
+    (options.origin === "profile" || options.origin === "user") &&
+    [options.paused, options.sequential, options.allowLocal].every((flag) => typeof flag === "boolean") &&
+    (options.select === undefined || isArrayOf("number", options.select)) &&
+    isArrayOf("string", options.peers) && isArrayOf("string", options.trackers) &&
+    isNumbers(options.priorities) && isNumbers(options.limits);
+  if (!fits) throw new TypeError("its options are incomplete or of the wrong type");
   return {
     ...options,
-    peers: Array.isArray(options.peers) ? options.peers : [],
-    trackers: Array.isArray(options.trackers) ? options.trackers : [],
     key,
     source: magnet ? new TextDecoder().decode(source) : source,
     uploaded: Number(row.uploaded),
@@ -220,6 +222,15 @@ function readSwarm(row: Row): SwarmRecord {
     seedTime: Number(row.seed_time),
     ...(row.completed !== null && { completed: Number(row.completed) }),
   };
+}
+
+function isArrayOf(type: "number" | "string", value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === type);
+}
+
+function isNumbers(value: unknown): boolean {
+  if (value === undefined) return true;
+  return typeof value === "object" && value !== null && isArrayOf("number", Object.values(value));
 }
 
 function readStamp(row: Row): FileStamp | undefined {

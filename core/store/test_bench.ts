@@ -60,6 +60,25 @@ export function makeTorrent(files: readonly MadeFile[], pieceLength: number, mul
   };
 }
 
+/** A torrent of `count` pieces that all hold what the only piece of `made` holds. */
+export function repeatPiece(made: Made, count: number): Made {
+  const { layout } = made;
+  const length = layout.length * count;
+  return {
+    data: made.data,
+    piece: () => made.data,
+    layout: {
+      ...layout,
+      files: [{ ...layout.files[0], length }],
+      pieceCount: count,
+      length,
+      pieceSize: () => layout.length,
+      verifier: () => layout.verifier(0),
+      digest: () => layout.digest!(0),
+    },
+  };
+}
+
 /** What a store told its swarm. */
 export interface Told {
   readonly stored: number[];

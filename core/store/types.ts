@@ -68,9 +68,12 @@ export interface PieceStore {
   select(wanted: readonly boolean[]): Promise<void>;
   /** Whether any of its files is there, whatever it holds. */
   hasData(): Promise<boolean>;
-  /** Hashes everything that is on disk and sets `have` to what is right. */
+  /**
+   * Hashes everything that is on disk and sets `have` to what is right. Open pieces are forgotten first, and no
+   * `pieceStored` is told of what is found.
+   */
   check(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void>;
-  /** Claims every piece without looking. */
+  /** Claims every piece whose files are there in full, without looking into them. */
   trust(): Promise<void>;
   /** Tries again after `failed`; rejects when the disk still refuses. */
   retry(): Promise<void>;
