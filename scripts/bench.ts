@@ -18,8 +18,6 @@ import { Lab, type Published } from "../tests/support/lab.ts";
 import { namespacesMissing, run, type Site } from "../tests/support/netns.ts";
 import { bytes, type Sample, table } from "./bench_report.ts";
 
-/** Where files live while they are measured: memory, so that no disk is. */
-const tmpfs = "/dev/shm";
 /** How long one transfer may take, in milliseconds; a client that hangs must not hold up the others. */
 const transferTimeout = 300_000;
 const clients = [libtorrent, aria2, transmission, webtorrent, weft];
@@ -67,15 +65,35 @@ function measured(site: Site, result: string): Site {
   return { ...site, command: (argv) => site.command([python, meter, result, ...argv]) };
 }
 
+/**
+ * Mounts a tmpfs, so that no disk is measured. (The one at /dev/shm won't do: Deno lets no program into /dev that has
+ * fewer than all permissions.)
+ */
+async function mountMemory(): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "weft-bench-" });
+  const { code, stderr } = await run("mount", "-t", "tmpfs", "-o", "size=90%,mode=755", "tmpfs", path);
+  if (code !== 0) throw new Error(`Cannot mount a tmpfs: ${stderr.trim()}`);
+  const unmount = async (): Promise<void> => {
+    await run("umount", path);
+    await Deno.remove(path).catch(() => {});
+  };
+  return { path, [Symbol.asyncDispose]: unmount };
+}
+
 /** Everything that stands in the way of a run, in words. */
 async function obstacles(chosen: readonly Client[], size: number): Promise<string[]> {
   const missing = await Promise.all([
     namespacesMissing(),
     ...new Set([libtorrent, opentracker, ...chosen].map((client) => client.available())),
   ]);
-  const { stdout } = await run("df", "--output=avail", "-B1", tmpfs);
-  const free = Number(stdout.split("\n")[1]);
-  if (!(free > 2.2 * size)) missing.push(`${tmpfs} has ${free} bytes free, of which a run takes ${2.2 * size}`);
+  const memory = await Deno.readTextFile("/proc/meminfo").catch(() => "");
+  const free = 1024 * Number(memory.match(/^MemAvailable: +(\d+) kB/m)?.[1] ?? 0);
+  const wanted = 2.5 * size + 2 ** 30; // both copies, and the clients
+  if (free < wanted) {
+    missing.push(
+      `a run takes ${Math.ceil(wanted / 2 ** 20)} MiB of memory, ${Math.floor(free / 2 ** 20)} MiB are free`,
+    );
+  }
   return missing.filter((reason) => reason !== undefined);
 }
 
@@ -104,7 +122,13 @@ async function main(): Promise<number> {
     console.error(`Cannot measure:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
     return 1;
   }
-  await using lab = await Lab.open(tmpfs);
+  await using memory = await mountMemory();
+  await using lab = await Lab.open(memory.path);
+  Deno.addSignalListener("SIGINT", async () => {
+    await lab[Symbol.asyncDispose]();
+    await memory[Symbol.asyncDispose]();
+    Deno.exit(130);
+  });
   const payload = { name: "payload.bin", files: [{ path: "", size }], pieceLength: bytes(values["piece-length"]) };
   let published = await lab.publish(payload);
   for (const role of roles) {

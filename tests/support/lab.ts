@@ -8,6 +8,8 @@ import { payloadFaults, type PayloadFile, writePayload } from "./payload.ts";
 const trackerPort = 6969;
 const seederPort = 6881;
 const leecherPort = 6991;
+/** How much of a client's log a failed test shows, in characters. */
+const logTail = 2000;
 
 /** What a torrent is made of. */
 export interface Payload {
@@ -155,7 +157,7 @@ export class Lab implements AsyncDisposable {
     try {
       await leecher.done;
     } catch (cause) {
-      const others = this.#running.filter((client) => client !== leecher).map((client) => client.log());
+      const others = this.#running.filter((client) => client !== leecher).map((client) => client.log().slice(-logTail));
       throw new Error(`The download did not complete; the others said:\n${others.join("\n---\n")}`, { cause });
     } finally {
       clearTimeout(timer);

@@ -2,6 +2,8 @@ import { run, type Site, until, untilListening } from "../netns.ts";
 
 /** The longest tail of a client's output that is kept, in characters: a chatty client must not fill memory. */
 const logTail = 256 * 1024;
+/** How much of that an error shows, in characters. */
+const shownTail = 4000;
 /** How long a client may take to end by itself after SIGTERM, in milliseconds; then it is killed. */
 const stopGrace = 10_000;
 /** How long a client may take until its port is open, in milliseconds; a large check of data comes before it. */
@@ -116,7 +118,7 @@ export function launch({ site, port, argv, role, cwd, env, complete }: Launch): 
   const start = performance.now();
   const ready = untilListening(child.pid, port, () => ended || performance.now() - start > readyTimeout)
     .catch(() => {
-      throw new Error(`"${argv[0]}" does not listen on port ${port}:\n${log}`);
+      throw new Error(`"${argv[0]}" does not listen on port ${port}:\n${log.slice(-shownTail)}`);
     });
   const watched = (async () => {
     if (!complete) return;
@@ -129,7 +131,7 @@ export function launch({ site, port, argv, role, cwd, env, complete }: Launch): 
     const { code, signal } = await exited;
     await Promise.allSettled([ready, watched]);
     if (role === "seed" || completed || (code === 0 && !complete)) return;
-    throw new Error(`"${argv[0]}" ended without completing (exit ${signal ?? code}):\n${log}`);
+    throw new Error(`"${argv[0]}" ended without completing (exit ${signal ?? code}):\n${log.slice(-shownTail)}`);
   })();
   ready.catch(() => {});
   done.catch(() => {});
