@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
-import { DiskError } from "../api/mod.ts";
+import { type Disk, DiskError, type DiskFile } from "../api/mod.ts";
 import { makeTorrent, repeatPiece, TestBench } from "./test_bench.ts";
 import type { Layout } from "./types.ts";
 
 const KiB = 1024;
 const BLOCK = 16 * KiB;
+
+function bound(target: object, key: PropertyKey): unknown {
+  const value = Reflect.get(target, key, target);
+  return typeof value === "function" ? value.bind(target) : value;
+}
 
 const small = makeTorrent([["a", 100_000], ["pad", 31_072], ["deep/b", 70_000], ["empty", 0], ["c", 1]], 64 * KiB);
 
@@ -112,6 +117,34 @@ Deno.test("a discarded piece starts over", async () => {
   bench.writePieces(0);
   await bench.wait(bench.store.flush());
   assert.deepEqual(bench.told.stored, [0]);
+});
+
+Deno.test("a write of a discarded attempt that is still under way can't spoil the next attempt", async () => {
+  const made = makeTorrent([["one", 512 * KiB]], 512 * KiB);
+  const bench = new TestBench(made);
+  const gate = Promise.withResolvers<void>();
+  let writes = 0;
+  const open: Disk["open"] = async (path, options) => {
+    const file = await bench.disk.open(path, options);
+    const write: DiskFile["write"] = async (bytes, position) => {
+      // A copy, as if the operating system had taken the bytes already.
+      const taken = bytes.slice();
+      if (++writes === 1) await gate.promise;
+      await file.write(taken, position);
+    };
+    return { write, read: file.read.bind(file), close: file.close.bind(file) } as DiskFile;
+  };
+  await bench.open({ disk: new Proxy(bench.disk, { get: (disk, key) => key === "open" ? open : bound(disk, key) }) });
+  bench.store.write(0, 0, new Uint8Array(256 * KiB));
+  await bench.simulation.runUntil(() => writes === 1);
+  bench.store.discard(0);
+  bench.writePieces(0);
+  await bench.simulation.run(100);
+  assert.deepEqual(bench.told.stored, []);
+  gate.resolve();
+  await bench.wait(bench.store.flush());
+  assert.deepEqual(bench.told.stored, [0]);
+  assert.deepEqual(await bench.falseClaims(), []);
 });
 
 Deno.test("a restart resumes, after a clean end and after a kill", async () => {
