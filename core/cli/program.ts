@@ -30,7 +30,7 @@ export function buildProgram(context: Context): Program {
   const program: Program = new Command("weft")
     .description("A BitTorrent runtime whose every protocol is a plugin.")
     .version(`weft ${context.version}`, "--version", "show the version")
-    .option("--debug", "show debug messages, and the stack trace of an error" as string)
+    .option("--debug", "show debug messages, and the stack trace of an error")
     .helpOption("-h, --help", "explain a command")
     .addHelpText("after", examples)
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}`.replace("[options] ", "") })
@@ -43,7 +43,7 @@ export function buildProgram(context: Context): Program {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .exitOverride() as Program;
+    .exitOverride();
   program.hook("preAction", () => {
     context.debug = program.opts().debug ?? false;
   });

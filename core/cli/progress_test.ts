@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import type { SwarmSnapshot } from "../api/mod.ts";
+import { percent, progressBlock, progressLine, shareDone } from "./progress.ts";
+
+async function swarm(change: Partial<SwarmSnapshot>): Promise<SwarmSnapshot> {
+  const runtime = new FakeRuntime();
+  const added = await runtime.add({ source: "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film" });
+  return { ...added, wanted: 2048, wantedDone: 1024, ...change };
+}
+
+Deno.test("progressLine() says what matters in each state", async () => {
+  const downloading = {
+    state: "downloading",
+    down: 2048,
+    up: 512,
+    connected: 1,
+    eta: 3_725_000,
+    piecesDone: 2,
+  } as const;
+  assert.equal(
+    progressLine(await swarm(downloading)),
+    "film: downloading, 50% of 2 KiB, down 2 KiB/s, up 512 B/s, 1 peer, 2/4 pieces, 1h2m left",
+  );
+  assert.equal(
+    progressLine(await swarm({ state: "checking", checked: 0.25 })),
+    "film: checking, 25% of 2 KiB, 0/4 pieces",
+  );
+  assert.equal(
+    progressLine(await swarm({ state: "metadata", pieces: 0, connected: 2 })),
+    "film: fetching metadata, up 0 B/s, 2 peers",
+  );
+  assert.match(progressLine(await swarm({ state: "failed", error: "disk full" })), /^film: failed: disk full,/);
+});
+
+Deno.test("progressBlock() never exceeds the terminal, and shows names harmlessly", async () => {
+  const lines = progressBlock(await swarm({ name: "\x1b[31m" + "x".repeat(100) }), 40);
+  assert.ok(lines.every((line) => [...line].length < 40));
+  assert.equal(lines[0].includes("\x1b"), false);
+});
+
+Deno.test("percent() reaches 100 only when everything is there", async () => {
+  assert.equal(percent(0.9999), "99%");
+  assert.equal(percent(shareDone(await swarm({ wantedDone: 2048 }))), "100%");
+  assert.equal(percent(shareDone(await swarm({ wanted: 0, wantedDone: 0 }))), "100%");
+});
