@@ -2,11 +2,16 @@ import * as fs from "node:fs";
 import { DiskError, type DiskFile, type FileStat } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
 
+// Until some release after 2.4, node:fs seeks and then reads or writes, in two steps: calls on one file must take turns.
+const [major, minor] = Deno.version.deno.split(".").map(Number);
+const TAKES_TURNS = major < 2 || (major === 2 && minor < 9);
+
 /** An open file, by positional reads and writes on a descriptor. */
 export class DenoFile implements DiskFile {
   readonly #path: string;
   readonly #fd: number;
   #busy = 0;
+  #turn: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
@@ -67,13 +72,18 @@ export class DenoFile implements DiskFile {
   #call<T>(verb: string, start: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
     if (this.#closed) return Promise.reject(new DiskError("io", `Cannot ${verb} "${this.#path}": it is closed`));
     this.#busy++;
-    return new Promise((resolve, reject) =>
-      start((error, value) => {
-        if (--this.#busy === 0) this.#idle?.();
-        if (error) reject(diskError(error, verb, this.#path));
-        else resolve(value as T);
-      })
-    );
+    const run = () =>
+      new Promise<T>((resolve, reject) =>
+        start((error, value) => {
+          if (--this.#busy === 0) this.#idle?.();
+          if (error) reject(diskError(error, verb, this.#path));
+          else resolve(value as T);
+        })
+      );
+    if (!TAKES_TURNS) return run();
+    const turn = this.#turn.then(run, run);
+    this.#turn = turn;
+    return turn;
   }
 }
 

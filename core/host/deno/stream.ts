@@ -9,6 +9,7 @@ export class ConnStream implements Omit<ByteStream, "local" | "remote"> {
   readonly #conn: Conn;
   #held: Uint8Array | undefined;
   #closed: Error | undefined;
+  #rejectWrite: (reason: Error) => void = () => {};
 
   constructor(conn: Conn) {
     this.#conn = conn;
@@ -28,14 +29,12 @@ export class ConnStream implements Omit<ByteStream, "local" | "remote"> {
     this.#held = joined.length > 0 ? joined : undefined;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#closed) throw this.#closed;
-    try {
-      let written = await this.#conn.write(bytes);
-      while (written < bytes.length) written += await this.#conn.write(bytes.subarray(written));
-    } catch (error) {
-      this.#fail(error);
-    }
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      this.#rejectWrite = reject;
+      this.#writeAll(bytes, resolve);
+    });
   }
 
   async closeWrite(): Promise<void> {
@@ -50,6 +49,8 @@ export class ConnStream implements Omit<ByteStream, "local" | "remote"> {
   close(reason: Error = new NetError("closed", "Stream is closed")): void {
     if (this.#closed) return;
     this.#closed = reason;
+    // In Deno 2.4, a write that waits for the peer outlives the connection's close.
+    this.#rejectWrite(reason);
     // Deno's close throws when the resource is already gone, which is what was wanted.
     try {
       this.#conn.close();
@@ -63,8 +64,19 @@ export class ConnStream implements Omit<ByteStream, "local" | "remote"> {
     return part.length;
   }
 
+  #writeAll(bytes: Uint8Array, resolve: () => void): void {
+    this.#conn.write(bytes).then((written) => {
+      if (written < bytes.length) this.#writeAll(bytes.subarray(written), resolve);
+      else resolve();
+    }, (error) => this.#rejectWrite(this.#failure(error)));
+  }
+
+  #failure(error: unknown): Error {
+    return this.#closed ?? netError(error, "use the connection");
+  }
+
   readonly #fail = (error: unknown): never => {
-    throw this.#closed ?? netError(error, "use the connection");
+    throw this.#failure(error);
   };
 }
 

@@ -2,12 +2,27 @@ import { type Database, DiskError, type HostDb, type SqlValue, type Statement } 
 import { HostWorker } from "./host_worker.ts";
 import type { DigestRange } from "./worker_protocol.ts";
 
+// How long the second thread stays without work: a recheck asks again at once, and a thread costs some 10 MiB.
+const HELPER_IDLE = 1000;
+
 /** The work that the main thread hands out: digests and databases. Nothing is started before it is needed. */
 export class HostWorkers implements HostDb {
   #worker: HostWorker | undefined;
+  #helper: HostWorker | undefined;
+  #helperTimer: ReturnType<typeof setTimeout> | undefined;
 
-  digest(algorithm: "sha1" | "sha256", ranges: readonly DigestRange[]): Promise<Uint8Array | undefined> {
-    return this.#main.call<Uint8Array | undefined>({ do: "digest", algorithm, ranges });
+  /** Digests are spread over a second thread while several are wanted: a recheck is bound by hashing. */
+  async digest(algorithm: "sha1" | "sha256", ranges: readonly DigestRange[]): Promise<Uint8Array | undefined> {
+    const main = this.#main;
+    if (main.pending > 0) this.#helper ??= new HostWorker();
+    const helper = this.#helper;
+    const worker = helper && helper.pending < main.pending ? helper : main;
+    clearTimeout(this.#helperTimer);
+    try {
+      return await worker.call<Uint8Array | undefined>({ do: "digest", algorithm, ranges });
+    } finally {
+      if (this.#helper?.pending === 0) this.#restHelper();
+    }
   }
 
   async open(path: string): Promise<Database> {
@@ -17,9 +32,20 @@ export class HostWorkers implements HostDb {
 
   /** Closes what is open and ends the threads. */
   async close(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.close();
+    clearTimeout(this.#helperTimer);
+    const workers = [this.#worker, this.#helper];
+    this.#worker = this.#helper = undefined;
+    await Promise.all(workers.map((worker) => worker?.close()));
+  }
+
+  #restHelper(): void {
+    clearTimeout(this.#helperTimer);
+    const timer = setTimeout(() => {
+      void this.#helper?.close();
+      this.#helper = undefined;
+    }, HELPER_IDLE);
+    Deno.unrefTimer(timer);
+    this.#helperTimer = timer;
   }
 
   get #main(): HostWorker {
