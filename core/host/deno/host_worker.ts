@@ -17,7 +17,8 @@ export class HostWorker {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => this.#settle(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(new DiskError("io", `The disk worker died: ${event.message}`));
+      const fault = event.message.includes("Requires read access") ? "denied" : "io";
+      this.#fail(new DiskError(fault, `The disk worker died: ${event.message}`));
     };
   }
 
