@@ -35,8 +35,9 @@ export interface TorrentFilesOptions {
 
 class FileState {
   home: FileHome = "file";
-  readonly reader = new FileHandle();
-  readonly writer = new FileHandle();
+  // Handles come with the first use: a torrent may have a hundred thousand files.
+  reader?: FileHandle;
+  writer?: FileHandle;
   /** The records know that it is being written. */
   writing = false;
   announced?: Promise<void>;
@@ -109,7 +110,7 @@ export class TorrentFiles {
     state.touched = true;
     try {
       const open = () => folder.open(paths[index]!, true);
-      await openFiles.use(state.writer, open, (file) => file.write(bytes, position));
+      await openFiles.use(state.writer ??= new FileHandle(), open, (file) => file.write(bytes, position));
     } finally {
       state.writes--;
     }
@@ -179,7 +180,7 @@ export class TorrentFiles {
   writingFiles(idle: boolean): number[] {
     return this.indexes.filter((index) => {
       const state = this.#states[index]!;
-      return state.writing && state.writes === 0 && !(idle && state.writer.file);
+      return state.writing && state.writes === 0 && !(idle && state.writer?.file);
     });
   }
 
@@ -228,7 +229,7 @@ export class TorrentFiles {
   async #readFile(span: Span, into: Uint8Array): Promise<void> {
     const { folder, openFiles, paths } = this.#options;
     const state = this.#states[span.file]!;
-    const handle = state.writer.file ? state.writer : state.reader;
+    const handle = state.writer?.file ? state.writer : state.reader ??= new FileHandle();
     const open = () => folder.open(paths[span.file]!, handle === state.writer);
     let length: number;
     try {
@@ -255,15 +256,13 @@ export class TorrentFiles {
   }
 
   async #closeHandles(state: FileState): Promise<void> {
-    await this.#options.openFiles.close(state.reader);
-    await this.#options.openFiles.close(state.writer);
+    for (const handle of [state.reader, state.writer]) if (handle) await this.#options.openFiles.close(handle);
   }
 
   *#handles(): Generator<FileHandle> {
     for (const state of this.#states) {
-      if (!state) continue;
-      yield state.reader;
-      yield state.writer;
+      if (state?.reader) yield state.reader;
+      if (state?.writer) yield state.writer;
     }
     yield this.#part;
   }

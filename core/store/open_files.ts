@@ -60,7 +60,7 @@ export class OpenFiles {
   async closeIdle(handles: Iterable<FileHandle>): Promise<boolean> {
     let open = false;
     for (const handle of handles) {
-      if (!handle.used) await this.close(handle);
+      if (!handle.used && handle.file) await this.close(handle);
       handle.used = false;
       open ||= handle.file !== undefined;
     }
