@@ -287,7 +287,7 @@ Deno.test("a running profile answers status, list, add and remove, and refuses a
     assert.match((await done("run", "weft.yaml")).error, /Weft already runs with this state \("\/home\/state\.db"\)/);
     assert.equal((await done("list", "--state", "state.db")).out, "no swarms\n");
     const added = await done("add", "data.torrent", "--profile", "weft.yaml", "--select", "2");
-    assert.match(added.out, /^[0-9a-f]{40} {2}data: downloading/);
+    assert.match(added.out, /^[0-9a-f]{40} {2}data: downloading/m);
     assert.deepEqual((runtime.calls[0][1] as { select: number[] }).select, [1]);
     assert.match((await done("list", "--state", "state.db")).out, /downloading +0%/);
     assert.match((await done("status", "--state", "state.db")).out, /Weft 1\.2\.3, listening on \[::\]:6881/);

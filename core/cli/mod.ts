@@ -47,7 +47,7 @@ function report(error: unknown, { terminal, debug }: Context): void {
     ? error.problems
     : [error instanceof Error ? error.message : `${error}`];
   // A profile's mistakes begin with their place, as editors read it; others say who speaks.
-  for (const line of problems) terminal.error(/^\S+:\d+:\d+: /.test(line) ? `${line}\n` : `weft: ${line}\n`);
+  for (const line of problems) terminal.error(/^.+?:\d+:\d+: /.test(line) ? `${line}\n` : `weft: ${line}\n`);
   if (debug && error instanceof Error) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) terminal.error(`${at.stack}\n`);
   }

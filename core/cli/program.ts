@@ -33,7 +33,7 @@ export function buildProgram(context: Context): Program {
     .option("--debug", "show debug messages, and the stack trace of an error")
     .helpOption("-h, --help", "explain a command")
     .addHelpText("after", examples)
-    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}`.replace("[options] ", "") })
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}`.replace(" [options]", "") })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.error(text),

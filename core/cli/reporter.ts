@@ -22,6 +22,8 @@ export interface Reporter {
   readonly period: number;
   progress(snapshot: RuntimeSnapshot): void;
   event(event: RuntimeEvent): void;
+  /** A swarm came, went or changed its state. */
+  milestone(snapshot: RuntimeSnapshot): void;
   /** A line for people; lines of JSON leave it out. */
   note(text: string): void;
   log(line: LogLine): void;
@@ -54,12 +56,18 @@ class PlainReporter implements Reporter {
     this.probe?.begin();
   }
 
-  progress({ swarms }: RuntimeSnapshot): void {
-    for (const swarm of swarms) {
-      const line = headline(swarm);
+  progress(snapshot: RuntimeSnapshot): void {
+    this.milestone(snapshot);
+    for (const swarm of snapshot.swarms) {
       const moving = swarm.state === "downloading" || swarm.state === "checking" || swarm.up > 0;
       if (moving) this.terminal.out(`${progressLine(swarm)}\n`);
-      else if (this.#headlines.get(swarm.id) !== line) this.terminal.out(`${line}\n`);
+    }
+  }
+
+  milestone({ swarms }: RuntimeSnapshot): void {
+    for (const swarm of swarms) {
+      const line = headline(swarm);
+      if (this.#headlines.get(swarm.id) !== line) this.terminal.out(`${line}\n`);
       this.#headlines.set(swarm.id, line);
     }
   }
@@ -90,6 +98,9 @@ class BlockReporter extends PlainReporter {
     this.terminal.out(this.#clear() + lines.map((line) => `${line}\n`).join(""));
     this.#lines = lines.length;
   }
+
+  // The block shows it soon.
+  override milestone(): void {}
 
   override note(text: string): void {
     this.terminal.out(this.#clear());
@@ -133,6 +144,8 @@ class JsonReporter implements Reporter {
     this.#write(event);
   }
 
+  milestone(): void {}
+
   note(): void {}
 
   log(line: LogLine): void {
@@ -173,5 +186,6 @@ function isShown({ level }: LogLine, debug: boolean): boolean {
 }
 
 function logText({ level, source, message }: LogLine): string {
-  return `weft: ${level === "warn" || level === "error" ? "" : `${level}: `}${source}: ${printable(message)}\n`;
+  const parts = ["weft", ...level === "warn" || level === "error" ? [] : [level], ...source === "weft" ? [] : [source]];
+  return `${parts.join(": ")}: ${printable(message)}\n`;
 }

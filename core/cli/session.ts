@@ -90,6 +90,10 @@ function newSession(
           settled.reject(error);
         }
       };
+      const milestone = (): void => {
+        reporter.milestone(runtime.snapshot());
+        look();
+      };
       let timer: Timer;
       const tick = (): void => {
         reporter.progress(runtime.snapshot());
@@ -102,7 +106,7 @@ function newSession(
       using _events = runtime.subscribe((event) => {
         reporter.event(event);
         // From a fresh stack: the runtime is in the middle of something.
-        if (event.event.startsWith("swarm.")) Promise.resolve().then(look);
+        if (event.event.startsWith("swarm.")) Promise.resolve().then(milestone);
       }, 0);
       tick();
       try {
