@@ -9,6 +9,7 @@ export class DenoDatagramSocket implements DatagramSocket {
   readonly #socket: Deno.DatagramConn;
   readonly #six: boolean;
   #closed = false;
+  #latest: { sender: Deno.NetAddr; address: PeerAddress } | undefined;
 
   constructor(socket: Deno.DatagramConn) {
     const address = socket.addr as Deno.NetAddr;
@@ -23,7 +24,7 @@ export class DenoDatagramSocket implements DatagramSocket {
         const [bytes, from] = await this.#socket.receive(into);
         const sender = from as Deno.NetAddr;
         // Port 0 can't be answered: only a forged datagram has it.
-        if (sender.port !== 0) return { bytes, from: canonical(sender) };
+        if (sender.port !== 0) return { bytes, from: this.#addressOf(sender) };
       }
     } catch (error) {
       throw this.#failure(error, "receive on");
@@ -43,6 +44,15 @@ export class DenoDatagramSocket implements DatagramSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.close();
+  }
+
+  /** Datagrams come in runs from one sender: its address is parsed once for a run. */
+  #addressOf(sender: Deno.NetAddr): PeerAddress {
+    const latest = this.#latest;
+    if (latest?.sender.port === sender.port && latest.sender.hostname === sender.hostname) return latest.address;
+    const address = canonical(sender);
+    this.#latest = { sender, address };
+    return address;
   }
 
   #failure(error: unknown, action: string): NetError {

@@ -44,7 +44,8 @@ export class MemoryListener implements StreamListener {
   /** Hands over a connection that has arrived. */
   push(stream: MemoryStream): void {
     const waiting = this.#waiting.shift();
-    if (waiting) waiting.resolve(stream);
+    if (this.#closed) stream.close();
+    else if (waiting) waiting.resolve(stream);
     else this.#queue.push(stream);
   }
 
