@@ -112,7 +112,7 @@ export class PeerMachine implements MessageSink {
   /** Blocks asked for and given up: others may fetch them, an answer still counts. */
   readonly #late = new Set<number>();
   #now = 0;
-  /** The peer spoke: a bitfield is only allowed as its first message. */
+  /** The peer spoke: have-all and have-none are only allowed as its first message (BEP 6). */
   #spoke = false;
   #early: { bitfield?: Uint8Array; all?: boolean; haves: number[] } | undefined;
   /** The block whose payload is passing by. */
@@ -363,7 +363,8 @@ export class PeerMachine implements MessageSink {
   }
 
   bitfield(bytes: Uint8Array): void {
-    this.#first("bitfield");
+    // BEP 3 wants it first; aria2 also sends one later, in place of many haves.
+    this.#spoke = true;
     if (!this.#shape) {
       this.#early = { bitfield: bytes.slice(), haves: [] };
       return;

@@ -196,7 +196,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     picked.length = 0;
     const room = depth - machine.requested;
     if (!machine.peerChoking) picker.pick(this, room, now, picked);
-    else {
+    else if (!picker.sequential) {
       for (const piece of machine.peerAllowsFast) {
         if (picked.length / 2 >= room) break;
         picker.pickFrom(this, piece, room - picked.length / 2, picked);

@@ -137,6 +137,7 @@ export class Swarms {
 
   /** Dials soon: a swarm got candidates, or room for more peers. */
   wake(): void {
+    if (this.#abort.signal.aborted) return;
     this.#dialTimer ??= this.#kernel.host.clock.after(DIAL_TICK, () => {
       this.#dialTimer = undefined;
       if (this.#dial(this.#kernel.host.clock.now())) this.wake();
