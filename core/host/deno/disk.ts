@@ -1,5 +1,4 @@
 import * as fs from "node:fs/promises";
-import { constants, open as openFile } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { type Disk, DiskError, type DiskFile, type FileRange, type FileStat } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
@@ -14,16 +13,12 @@ export class DenoDisk implements Disk {
     this.#workers = workers;
   }
 
-  open(path: string, { write, create = false }: { write: boolean; create?: boolean }): Promise<DiskFile> {
-    const flags = write ? constants.O_RDWR | (create ? constants.O_CREAT : 0) : constants.O_RDONLY;
-    return new Promise((resolve, reject) =>
-      openFile(
-        path,
-        flags,
-        0o666,
-        (error, fd) => error ? reject(diskError(error, "open", path)) : resolve(new DenoFile(path, fd)),
-      )
-    );
+  async open(path: string, { write, create = false }: { write: boolean; create?: boolean }): Promise<DiskFile> {
+    try {
+      return new DenoFile(path, await Deno.open(path, { read: true, write, create }));
+    } catch (error) {
+      throw diskError(error, "open", path);
+    }
   }
 
   lstat(path: string): Promise<FileStat | undefined> {

@@ -1,93 +1,75 @@
-import * as fs from "node:fs";
+import type * as fs from "node:fs";
 import { DiskError, type DiskFile, type FileStat } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
 
-// Until some release after 2.4, node:fs seeks and then reads or writes, in two steps: calls on one file must take turns.
-const [major, minor] = Deno.version.deno.split(".").map(Number);
-const TAKES_TURNS = major < 2 || (major === 2 && minor < 9);
-
-/** An open file, by positional reads and writes on a descriptor. */
+/**
+ * An open file. One operation at a time: Deno's files seek and then read or write, on a thread of their own.
+ * (The asynchronous calls of `node:fs` hold up the main thread until the disk is done, in Deno 2.9.)
+ */
 export class DenoFile implements DiskFile {
   readonly #path: string;
-  readonly #fd: number;
-  #busy = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #file: Deno.FsFile;
+  #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
-  #idle: (() => void) | undefined;
 
-  constructor(path: string, fd: number) {
+  constructor(path: string, file: Deno.FsFile) {
     this.#path = path;
-    this.#fd = fd;
+    this.#file = file;
   }
 
-  async read(into: Uint8Array, position: number): Promise<number> {
-    let filled = 0;
-    while (filled < into.length) {
-      const from = filled;
-      const length = await this.#call<number>(
-        "read",
-        (done) => fs.read(this.#fd, into, from, into.length - from, position + from, done),
-      );
-      if (length === 0) break;
-      filled += length;
-    }
-    return filled;
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#turn("read", async (file) => {
+      file.seekSync(position, Deno.SeekMode.Start);
+      let filled = 0;
+      while (filled < into.length) {
+        const length = await file.read(filled === 0 ? into : into.subarray(filled));
+        if (length === null) break;
+        filled += length;
+      }
+      return filled;
+    });
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const from = written;
-      written += await this.#call<number>(
-        "write",
-        (done) => fs.write(this.#fd, bytes, from, bytes.length - from, position + from, done),
-      );
-    }
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#turn("write", async (file) => {
+      file.seekSync(position, Deno.SeekMode.Start);
+      let written = await file.write(bytes);
+      while (written < bytes.length) written += await file.write(bytes.subarray(written));
+    });
   }
 
-  async truncate(size: number): Promise<void> {
-    await this.#call<void>("truncate", (done) => fs.ftruncate(this.#fd, size, done));
+  truncate(size: number): Promise<void> {
+    return this.#turn("truncate", (file) => file.truncate(size));
   }
 
-  async sync(): Promise<void> {
-    await this.#call<void>("sync", (done) => fs.fsync(this.#fd, done));
+  sync(): Promise<void> {
+    return this.#turn("sync", (file) => file.sync());
   }
 
-  async stat(): Promise<FileStat> {
-    return fileStat(await this.#call<fs.Stats>("stat", (done) => fs.fstat(this.#fd, done)));
+  stat(): Promise<FileStat> {
+    return this.#turn("stat", async (file) => {
+      const { isFile, isDirectory, isSymlink, size, mtime } = await file.stat();
+      const kind = isFile ? "file" : isDirectory ? "directory" : isSymlink ? "symlink" : "other";
+      return { kind, size, modified: mtime?.getTime() ?? 0 };
+    });
   }
 
+  /** Waits for what still runs. */
   close(): Promise<void> {
-    return this.#closed ??= this.#close();
+    return this.#closed ??= this.#last.then(() => this.#file.close());
   }
 
-  /** Waits for what still runs: its descriptor number may mean another file as soon as it is closed. */
-  async #close(): Promise<void> {
-    if (this.#busy > 0) await new Promise<void>((resolve) => this.#idle = resolve);
-    await new Promise<void>((resolve, reject) =>
-      fs.close(this.#fd, (error) => error ? reject(diskError(error, "close", this.#path)) : resolve())
-    );
-  }
-
-  #call<T>(verb: string, start: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
+  #turn<T>(verb: string, run: (file: Deno.FsFile) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new DiskError("io", `Cannot ${verb} "${this.#path}": it is closed`));
-    this.#busy++;
-    const run = () =>
-      new Promise<T>((resolve, reject) =>
-        start((error, value) => {
-          if (--this.#busy === 0) this.#idle?.();
-          if (error) reject(diskError(error, verb, this.#path));
-          else resolve(value as T);
-        })
-      );
-    if (!TAKES_TURNS) return run();
-    const turn = this.#turn.then(run, run);
-    this.#turn = turn;
-    return turn;
+    const result = this.#last.then(() => run(this.#file)).catch((error) => {
+      throw diskError(error, verb, this.#path);
+    });
+    this.#last = result.catch(() => {});
+    return result;
   }
 }
 
-/** What node:fs tells about a path, as ours. */
+/** What node:fs tells about a path, as ours, with the precision that Deno has too. */
 export function fileStat(stats: fs.Stats): FileStat {
   const kind = stats.isFile()
     ? "file"
@@ -96,5 +78,5 @@ export function fileStat(stats: fs.Stats): FileStat {
     : stats.isSymbolicLink()
     ? "symlink"
     : "other";
-  return { kind, size: stats.size, modified: stats.mtimeMs };
+  return { kind, size: stats.size, modified: Math.trunc(stats.mtimeMs) };
 }
