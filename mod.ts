@@ -21,9 +21,8 @@ export { builtins } from "./plugins/mod.ts";
 export const version: string = project.version;
 
 async function runAsMain(): Promise<void> {
-  const host = denoHost();
   const code = await main(Deno.args, {
-    host,
+    host: denoHost(),
     terminal: denoTerminal(),
     builtins,
     start: startRuntime,
@@ -31,8 +30,7 @@ async function runAsMain(): Promise<void> {
     cwd: Deno.cwd(),
     temporary: "/tmp",
   });
-  await host.close();
-  Deno.exit(code);
+  Deno.exit(code); // ends the host's workers too
 }
 
 // Not awaited: a plugin that imports this module while it is still loading would wait forever.
