@@ -41,6 +41,11 @@ export interface Clock {
   wall(): number;
   /** Calls `run` once, `milliseconds` from now. */
   after(milliseconds: number, run: () => void): Timer;
+  /**
+   * Resolves once everything else that is due had its turn, I/O included. What is ready at once settles without one:
+   * a loop over such promises must take turns, or it holds up everybody else.
+   */
+  turn(): Promise<void>;
 }
 
 /** Randomness: unpredictable on the real host, seeded on the memory host. */

@@ -19,6 +19,10 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#timers.delete(timer) };
   }
 
+  turn(): Promise<void> {
+    return new Promise((resolve) => void this.after(0, resolve));
+  }
+
   /** How many timers are set. */
   get pending(): number {
     return this.#timers.size;

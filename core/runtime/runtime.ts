@@ -28,6 +28,7 @@ import { Bus } from "../bus/mod.ts";
 import { StateStore, StoreMemory, type SwarmRecord } from "../store/mod.ts";
 import { Egress } from "../swarm/egress.ts";
 import type { Kernel } from "../swarm/kernel.ts";
+import { Pacer } from "../swarm/pacer.ts";
 import { RateLimiter } from "../swarm/rate_limit.ts";
 import { ReadBuffers } from "../swarm/read_buffers.ts";
 import { Swarm } from "../swarm/swarm.ts";
@@ -241,6 +242,7 @@ class WeftRuntime implements Runtime {
       egress: this.#egress,
       memory: this.#memory,
       readBuffers: this.#readBuffers,
+      pacer: new Pacer(this.#host.clock),
       log,
       downLimit,
       upLimit,

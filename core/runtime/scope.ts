@@ -54,6 +54,7 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
       now: () => options.clock.now(),
       wall: () => options.clock.wall(),
       after: (milliseconds, run) => this.#after(milliseconds, run),
+      turn: () => options.clock.turn(),
     };
   }
 

@@ -3,6 +3,7 @@ import type { Hook, Host, LimitSettings, Logger } from "../api/mod.ts";
 import type { Bus } from "../bus/mod.ts";
 import type { StateStore, StoreMemory } from "../store/mod.ts";
 import type { Egress } from "./egress.ts";
+import type { Pacer } from "./pacer.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 import type { ReadBuffers } from "./read_buffers.ts";
 
@@ -13,6 +14,7 @@ export interface Kernel {
   readonly memory: StoreMemory;
   readonly state: StateStore;
   readonly readBuffers: ReadBuffers;
+  readonly pacer: Pacer;
   readonly log: Logger;
   /** The present limits; a reload replaces them. */
   readonly limits: LimitSettings;

@@ -21,6 +21,7 @@ import { BLOCK_SIZE, blockSize, type PieceShape } from "./blocks.ts";
 import { type BlockRequest, MAX_UPLOAD_QUEUE, PeerMachine, type PeerMachineEvents } from "./peer_machine.ts";
 import { clientName } from "./peer_id.ts";
 import type { BlockSource, Picker } from "./picker.ts";
+import type { Pacer } from "./pacer.ts";
 import { type RateLimiter, RateMeter } from "./rate_limit.ts";
 import type { ReadBuffers } from "./read_buffers.ts";
 
@@ -41,6 +42,7 @@ export interface SessionSwarm {
   readonly downLimit: RateLimiter;
   readonly upLimit: RateLimiter;
   readonly readBuffers: ReadBuffers;
+  readonly pacer: Pacer;
   readonly listenPort: number;
   readonly extensions: readonly (readonly [string, PeerExtensionFactory])[];
   readonly sessions: Iterable<PeerSession>;
@@ -372,7 +374,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   }
 
   async #readLoop(): Promise<void> {
-    const { clock, readBuffers, downLimit } = this.#swarm;
+    const { clock, readBuffers, downLimit, pacer } = this.#swarm;
     let buffer = readBuffers.take(false);
     try {
       while (!this.#closed) {
@@ -396,6 +398,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         this.machine.receive(now, buffer.subarray(0, got));
         this.refill(now);
         this.flush();
+        const turn = pacer.pace();
+        if (turn) await turn;
       }
     } catch (error) {
       this.close(asError(error));
@@ -424,6 +428,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
           this.up.add(now, payload);
           this.#swarm.uploaded(this, payload);
         }
+        const turn = this.#swarm.pacer.pace();
+        if (turn) await turn;
         machine.written(writer, writer.length <= 4096 || machine.uploads.length > 0);
       }
     } catch (error) {

@@ -189,6 +189,10 @@ export class Swarm implements SessionSwarm {
     return this.#kernel.readBuffers;
   }
 
+  get pacer(): Kernel["pacer"] {
+    return this.#kernel.pacer;
+  }
+
   get listenPort(): number {
     return this.#kernel.listenPort;
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock, Timer } from "../../api/host.ts";
 
 // setTimeout takes a signed 32-bit delay, and fires at once beyond it.
@@ -11,4 +12,5 @@ export const denoClock: Clock = {
     const id = setTimeout(run, Math.min(milliseconds, LONGEST_DELAY));
     return { cancel: () => clearTimeout(id) };
   },
+  turn: () => new Promise((resolve) => void setImmediate(resolve)),
 };

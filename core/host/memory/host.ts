@@ -30,6 +30,7 @@ export class MemoryHost implements Host {
       now: () => timeline.now,
       wall: () => wallTime(machine, network),
       after: (milliseconds, run) => timeline.after(milliseconds, () => life.alive && run()),
+      turn: () => new Promise((resolve) => void timeline.after(0, () => life.alive && resolve())),
     };
     this.random = new SeededRandom(`${machine.name} ${network.random.uint32()}`);
     this.net = new MemoryNet(network, machine, life);

@@ -32,6 +32,7 @@ export class Simulation {
       now: () => this.now,
       wall: () => wallTime({ wallOffset: 0 }, this.network),
       after: (milliseconds, run) => this.#timeline.after(milliseconds, run),
+      turn: () => this.#timeline.turn(),
     };
   }
 

@@ -45,6 +45,11 @@ export class Timeline {
     return entry;
   }
 
+  /** Resolves after what is due already, without time passing. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => void this.after(0, resolve));
+  }
+
   /** Holds virtual time still until `work` settles: for what really runs elsewhere, such as `crypto.subtle`. */
   async hold<T>(work: Promise<T>): Promise<T> {
     this.#held++;
