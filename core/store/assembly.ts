@@ -9,6 +9,8 @@ import type { Layout } from "./types.ts";
 
 // Enough to keep a disk busy; more would only wait in the operating system instead of here.
 const MAX_WRITES = 16;
+// Hashing has a cost per call, so that it isn't called for every fragment.
+const MIN_FEED_BYTES = 32 * 1024;
 
 /** What {@link Assembly} needs. The callbacks are never called from inside `write`. */
 export interface AssemblyOptions {
@@ -73,7 +75,10 @@ export class Assembly {
       if (!chunk.full) {
         chunk.put(this.#options.budget, at, bytes, offset, length);
         if (chunk.full) this.#filled(chunk);
-        else if (chunk.buffer && !chunk.writing) this.#options.budget.touch(chunk);
+        else {
+          this.#feedStart(chunk);
+          if (chunk.buffer && !chunk.writing) this.#options.budget.touch(chunk);
+        }
       }
       offset += length;
     }
@@ -94,7 +99,7 @@ export class Assembly {
     piece.state = "filling";
     piece.frontier = 0;
     piece.verifier = this.#options.layout.verifier(index);
-    for (const chunk of piece.chunks) chunk!.fed = false;
+    for (const chunk of piece.chunks) chunk!.fed = 0;
     this.#catchUp(piece);
   }
 
@@ -167,10 +172,20 @@ export class Assembly {
     this.#rest(chunk);
   }
 
+  /** Hashes what a chunk at the frontier begins with: the work comes evenly, while the bytes are hot. */
+  #feedStart(chunk: Chunk): void {
+    const { piece } = chunk;
+    if (piece.chunks[piece.frontier] !== chunk || piece.catchingUp) return;
+    const end = chunk.buffered.nextOut(chunk.fed);
+    if (end - chunk.fed < MIN_FEED_BYTES) return;
+    piece.verifier.update(chunk.buffer!.subarray(chunk.fed, end));
+    chunk.fed = end;
+  }
+
   #feed(chunk: Chunk): void {
     const { piece } = chunk;
-    piece.verifier.update(chunk.buffer!.subarray(0, chunk.size));
-    chunk.fed = true;
+    piece.verifier.update(chunk.buffer!.subarray(chunk.fed, chunk.size));
+    chunk.fed = chunk.size;
     piece.frontier++;
     if (!piece.hashed) return;
     const verdict = piece.verifier.finish();
@@ -206,7 +221,7 @@ export class Assembly {
     chunk.reading = true;
     if (!chunk.writing) budget.pin(chunk);
     try {
-      await new Promise<void>((resolve) => void clock.after(0, resolve));
+      await clock.turn();
       if (chunk.buffered.size < chunk.size) await this.#readBack(chunk);
       if (!piece.dead) this.#feed(chunk);
     } finally {
@@ -227,7 +242,7 @@ export class Assembly {
   #rest(chunk: Chunk): void {
     const { budget } = this.#options;
     if (!chunk.buffer || chunk.reading || chunk.writing) return;
-    if (chunk.piece.dead || (chunk.clean && (chunk.fed || budget.over))) chunk.release(budget);
+    if (chunk.piece.dead || (chunk.clean && (chunk.hashed || budget.over))) chunk.release(budget);
     else if (chunk.piece.state === "failed") budget.pin(chunk);
     else if (chunk.full && !chunk.clean && !this.#stopped) this.#save(chunk);
     else budget.touch(chunk);
@@ -341,7 +356,7 @@ export class Assembly {
     const digester = new BlockDigester(piece.size);
     const spare = new Uint8Array(Math.min(piece.chunkSize, MAX_BUFFER_BYTES));
     for (const chunk of piece.chunks) {
-      await new Promise<void>((resolve) => void this.#options.clock.after(0, resolve));
+      await this.#options.clock.turn();
       if (piece.dead) break;
       const bytes = spare.subarray(0, chunk!.size);
       const buffered = chunk!.buffered.size === chunk!.size;

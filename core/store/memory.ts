@@ -9,6 +9,9 @@ const MIN_BUFFER_BYTES = 16 * 1024;
 // Free buffers kept for the next use; above this the garbage collector may have them back.
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
+// Buffers that wait for the disk; more of them would be slower, since they leave the processor's cache, and gain nothing.
+const MAX_PROMISED_BYTES = 8 * 1024 * 1024;
+
 /** Limits of {@link StoreMemory}. */
 export interface StoreMemoryLimits {
   /** Bytes of pieces that are being put together. */
@@ -70,7 +73,7 @@ export class Budget {
     return this.#used;
   }
 
-  /** True from when the limit is passed until a quarter of it is free again. */
+  /** True from when the limit is passed, or the disk is far behind, until there is plenty of room again. */
   get over(): boolean {
     return this.#over;
   }
@@ -109,20 +112,19 @@ export class Budget {
     this.#used -= holder.buffer.length;
     this.#pool.give(holder.buffer);
     holder.buffer = undefined;
-    if (this.#over && this.#used <= this.#lowWater) {
-      this.#over = false;
-      for (const listener of this.#listeners) listener();
-    }
+    this.#relax();
   }
 
   /** Says that `bytes` will be released soon, so that no other holder needs to give up its own. */
   promise(bytes: number): void {
     this.#promised += bytes;
+    if (this.#promised > MAX_PROMISED_BYTES) this.#over = true;
   }
 
   /** Says that the `bytes` promised were released, or won't be. */
   settle(bytes: number): void {
     this.#promised -= bytes;
+    this.#relax();
     if (this.#over) this.reclaim();
   }
 
@@ -134,6 +136,12 @@ export class Budget {
       this.#idle.remove(holder);
       holder.giveUp();
     }
+  }
+
+  #relax(): void {
+    if (!this.#over || this.#used > this.#lowWater || this.#promised > MAX_PROMISED_BYTES / 2) return;
+    this.#over = false;
+    for (const listener of this.#listeners) listener();
   }
 
   get #lowWater(): number {

@@ -60,6 +60,14 @@ Deno.test("Budget is over its limit until what was promised came", () => {
   assert.equal(drained, 1);
 });
 
+Deno.test("Budget is over as well while the disk is far behind", () => {
+  const budget = new Budget(new BufferPool(), 64 * 1024 * KiB);
+  budget.promise(9 * 1024 * KiB);
+  assert.equal(budget.over, true);
+  budget.settle(6 * 1024 * KiB);
+  assert.equal(budget.over, false);
+});
+
 Deno.test("Budget leaves pinned buffers alone", () => {
   const budget = new Budget(new BufferPool(), 16 * KiB);
   const [pinned, other] = [new Holder(budget), new Holder(budget)];

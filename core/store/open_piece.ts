@@ -15,8 +15,8 @@ export class Chunk implements BufferHolder {
   readonly held = new ByteRanges();
   readonly buffered = new ByteRanges();
   readonly onDisk = new ByteRanges();
-  /** Hashed. */
-  fed = false;
+  /** Bytes from its start that are hashed. */
+  fed = 0;
   /** A write of it is queued or under way. */
   writing = false;
   /** It is being read back or hashed, so its buffer must stay. */
@@ -39,6 +39,10 @@ export class Chunk implements BufferHolder {
 
   get clean(): boolean {
     return this.onDisk.size === this.held.size;
+  }
+
+  get hashed(): boolean {
+    return this.fed === this.size;
   }
 
   /** Copies what it doesn't hold of `length` bytes, which belong at `at`. */
@@ -85,7 +89,7 @@ export class OpenPiece {
   readonly size: number;
   /** Byte in the torrent where it begins. */
   readonly offset: number;
-  /** The first chunk that isn't hashed. */
+  /** The first chunk that isn't hashed to its end. */
   frontier = 0;
   verifier: Verifier;
   /** It was discarded: what still runs for it has no effect. */
