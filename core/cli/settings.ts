@@ -38,9 +38,8 @@ export async function defaultSettings({ builtins, cwd }: Environment): Promise<S
       return needsNothing((await load()).default) ? [{ use }] : [];
     }),
   );
-  // JSON is YAML, so that defaults and checks are those of any profile.
   return await loadProfile({
-    text: JSON.stringify({ plugins: plugins.flat() }),
+    value: { plugins: plugins.flat() },
     file: "built-in profile",
     baseDir: cwd,
     resolvePlugin: pluginResolver(builtins),
