@@ -35,8 +35,8 @@ export interface PeerMachineEvents {
   blockBegins(piece: number, block: number, late: boolean): boolean;
   blockBytes(piece: number, begin: number, bytes: Uint8Array): void;
   blockEnds(piece: number, block: number, wanted: boolean): void;
-  /** A request will not be answered: rejected, or dropped by a choke. */
-  requestLost(piece: number, block: number): void;
+  /** A request will not be answered: `rejected` by the peer though it may ask, or dropped by a choke. */
+  requestLost(piece: number, block: number, rejected: boolean): void;
   /** Payload that nobody asked for, in bytes. */
   unrequested(length: number): void;
   /** There is something to upload. */
@@ -72,6 +72,9 @@ const MAX_BITFIELD = 256 * 1024;
 const MAX_EARLY_HAVES = 10_000;
 // Allowed-fast and suggested pieces remembered of one peer.
 const MAX_ALLOWED_FAST = 100;
+// Extensions remembered of one peer, over all its handshakes, and bytes of a name: clients have about ten short ones.
+const MAX_EXTENSIONS = 64;
+const MAX_EXTENSION_NAME = 64;
 // Payload nobody asked for that is forgiven: cancels and timeouts cross answers on the wire.
 const MAX_UNREQUESTED = 16 * 1024 * 1024;
 
@@ -248,8 +251,13 @@ export class PeerMachine implements MessageSink {
   abandon(): void {
     this.#late.clear();
     this.#dropRequests();
-    if (this.#inBlock && this.#block >= 0) this.#events.requestLost(this.#piece, this.#block);
-    this.#inBlock = false;
+    if (this.#wanted) this.#events.requestLost(this.#piece, this.#block, false);
+    this.#inBlock = this.#wanted = false;
+  }
+
+  /** The piece begins anew: what still comes of a block that began before would leave a hole. */
+  restartPiece(piece: number): void {
+    if (this.#inBlock && this.#piece === piece) this.#wanted = false;
   }
 
   /** When the oldest block under way was asked for; undefined without one. */
@@ -441,7 +449,9 @@ export class PeerMachine implements MessageSink {
 
   blockEnd(): void {
     this.#inBlock = false;
-    if (this.#block >= 0) this.#events.blockEnds(this.#piece, this.#block, this.#wanted);
+    const wanted = this.#wanted;
+    this.#wanted = false;
+    if (this.#block >= 0) this.#events.blockEnds(this.#piece, this.#block, wanted);
   }
 
   reject(piece: number, begin: number, length: number): void {
@@ -450,7 +460,9 @@ export class PeerMachine implements MessageSink {
     const block = Math.floor(begin / BLOCK_SIZE);
     const key = piece * this.#blocksPerPiece + block;
     this.#late.delete(key);
-    if (this.#requests.delete(key)) this.#events.requestLost(piece, block);
+    // BEP 6: allowed no longer; asking on would only be rejected on.
+    if (this.peerChoking) this.peerAllowsFast.delete(piece);
+    if (this.#requests.delete(key)) this.#events.requestLost(piece, block, !this.peerChoking);
   }
 
   suggest(piece: number): void {
@@ -478,7 +490,7 @@ export class PeerMachine implements MessageSink {
       const theirs = new Map(this.#theirs);
       for (const [name, theirId] of handshake.m) {
         if (theirId === 0) theirs.delete(name);
-        else theirs.set(name, theirId);
+        else if (name.length <= MAX_EXTENSION_NAME && theirs.size < MAX_EXTENSIONS) theirs.set(name, theirId);
       }
       this.#theirs = theirs;
       this.peerHandshake = handshake;
@@ -502,7 +514,7 @@ export class PeerMachine implements MessageSink {
     const dropped = [...this.#requests.keys()];
     this.#requests.clear();
     for (const key of dropped) {
-      this.#events.requestLost(Math.floor(key / this.#blocksPerPiece), key % this.#blocksPerPiece);
+      this.#events.requestLost(Math.floor(key / this.#blocksPerPiece), key % this.#blocksPerPiece, false);
     }
   }
 

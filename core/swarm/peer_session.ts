@@ -16,7 +16,7 @@ import type {
   Timer,
 } from "../api/mod.ts";
 import type { PieceStore } from "../store/types.ts";
-import { type Bitfield, type ExtendedHandshake, type PeerAddress, ProtocolError, type TorrentId } from "../wire/mod.ts";
+import { Bitfield, type ExtendedHandshake, type PeerAddress, ProtocolError, type TorrentId } from "../wire/mod.ts";
 import { BLOCK_SIZE, blockSize, type PieceShape } from "./blocks.ts";
 import { type BlockRequest, MAX_UPLOAD_QUEUE, PeerMachine, type PeerMachineEvents } from "./peer_machine.ts";
 import { clientName } from "./peer_id.ts";
@@ -92,6 +92,10 @@ const KEEP_ALIVE_INTERVAL = 90_000;
 const IDLE_TIMEOUT = 120_000;
 // Asked for blocks and nothing came: others may fetch them (ms).
 const REQUEST_TIMEOUT = 20_000;
+// Messages that wait for a peer that doesn't read, in bytes: a bitfield, thousands of haves and rejects, and no end of it.
+const MAX_PENDING = 1024 * 1024;
+// Longest wait for a limit before it is looked at again (ms): it may have changed, or grant nothing at all.
+const LIMIT_WAIT = 1_000;
 
 export class PeerSession implements PeerMachineEvents, BlockSource {
   static #keys = 0;
@@ -147,8 +151,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   /** Begins: sends the first messages, and reads until closed. */
   start(): void {
     if (this.machine.extendedProtocol) this.#greet();
-    const { store } = this.#swarm;
-    if (store) this.machine.sendPieces(store.have);
+    // BEP 6 wants to hear something, also while only a magnet is known.
+    this.machine.sendPieces(this.#swarm.store?.have ?? new Bitfield(0));
     this.flush();
     void this.#readLoop();
   }
@@ -166,9 +170,11 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#swarm.sessionClosed(this, reason);
   }
 
-  /** The metadata became known. */
-  learnShape(shape: PieceShape): void {
+  /** The metadata became known: what the peer said before counts now, and it hears what we have. */
+  learnShape(shape: PieceShape, have: Bitfield): void {
     this.#guard(() => this.machine.learnShape(shape));
+    for (const piece of have.iterate()) this.machine.sendHave(piece);
+    this.flush();
   }
 
   /** Once a second or so: keep-alives and timeouts. */
@@ -210,7 +216,11 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   /** Sends what waits, if nothing is being sent already. */
   flush(): void {
-    if (this.#writing || this.#closed) return;
+    if (this.#closed) return;
+    if (this.machine.pending > MAX_PENDING) {
+      return this.close(new ProtocolError(`It does not read: ${this.machine.pending} bytes wait for it`));
+    }
+    if (this.#writing) return;
     if (this.machine.pending > 0 || this.machine.uploads.length > 0) void this.#writeLoop();
   }
 
@@ -340,7 +350,9 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#swarm.picker!.received(piece, block, this.#swarm.sessions, this);
   }
 
-  requestLost(piece: number, block: number): void {
+  requestLost(piece: number, block: number, rejected: boolean): void {
+    // Asking it at once would bring the next rejection at once.
+    if (rejected) this.snubbed = true;
     this.#swarm.picker?.release(piece, block, this.key);
   }
 
@@ -396,7 +408,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         if (got === 0) throw new PeerClosed("the peer closed the connection");
         const now = clock.now();
         this.machine.receive(now, buffer.subarray(0, got));
-        this.refill(now);
+        // One that snubs us is asked again with the next tick.
+        if (!this.snubbed) this.refill(now);
         this.flush();
         const turn = pacer.pace();
         if (turn) await turn;
@@ -452,10 +465,13 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         machine.refuse(request);
         continue;
       }
-      if (upLimit.take(clock.now(), request.length, request.length) === 0) {
+      const granted = upLimit.take(clock.now(), request.length, request.length);
+      if (granted === 0) {
         this.#uploadLater(upLimit.nextAt(clock.now(), request.length));
         break;
       }
+      // A block larger than the limit can hold at once is owed.
+      if (granted < request.length) upLimit.giveBack(granted - request.length);
       machine.uploads.shift();
       batch.push(request);
       payload += request.length;
@@ -471,13 +487,17 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   #uploadLater(at: number): void {
     this.#uploadTimer?.cancel();
-    this.#uploadTimer = this.#swarm.clock.after(Math.max(1, at - this.#swarm.clock.now()), () => this.flush());
+    this.#uploadTimer = this.#swarm.clock.after(this.#wait(at), () => this.flush());
   }
 
-  /** Waits until `at`, or until closed. */
+  #wait(at: number): number {
+    return Math.min(LIMIT_WAIT, Math.max(1, at - this.#swarm.clock.now()));
+  }
+
+  /** Waits until `at` but not for long, or until closed. */
   #until(at: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.#swarm.clock.after(Math.max(1, at - this.#swarm.clock.now()), resolve);
+      const timer = this.#swarm.clock.after(this.#wait(at), resolve);
       this.#wakeReader = () => {
         timer.cancel();
         resolve();

@@ -42,6 +42,7 @@ import {
   type Info,
   ipScope,
   parseInfo,
+  parseIp,
   type PeerAddress,
   ProtocolError,
   sha1,
@@ -60,6 +61,7 @@ import { createPeerId } from "./peer_id.ts";
 import { PeerPool, type PoolPeer } from "./peer_pool.ts";
 import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
 import { Picker } from "./picker.ts";
+import { MAX_PRIORITY } from "./piece_order.ts";
 import { RateLimiter, RateMeter } from "./rate_limit.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
 
@@ -131,6 +133,8 @@ export class Swarm implements SessionSwarm {
   #retry: Timer | undefined;
   #drained: { promise: Promise<void>; resolve: () => void } | undefined;
   #stopped = false;
+  /** Pieces were lost, and what is wanted is not counted yet. */
+  #losing = false;
   #extensions: readonly (readonly [string, PeerExtensionFactory])[] | undefined;
   #extensionsOf: unknown;
 
@@ -203,7 +207,7 @@ export class Swarm implements SessionSwarm {
 
   /** Peers are welcome. */
   get active(): boolean {
-    return this.state === "downloading" || this.state === "seeding" || this.state === "metadata";
+    return !this.#stopped && (this.state === "downloading" || this.state === "seeding" || this.state === "metadata");
   }
 
   get uploadOnly(): boolean {
@@ -293,19 +297,29 @@ export class Swarm implements SessionSwarm {
   /** Pauses or resumes. */
   async setPaused(paused: boolean): Promise<void> {
     if (this.record.paused === paused) return;
+    if (paused) this.#become("paused");
     await this.#change({ paused });
     if (!paused) return this.start();
     await this.#rest(new PeerClosed("the swarm is paused"));
-    this.#become("paused");
   }
 
-  /** Hashes all data again. */
-  async recheck(): Promise<void> {
+  /** Begins to hash all data again. */
+  recheck(): void {
+    if (!this.shape) throw new CommandError(`Cannot check "${this.name}": its metadata is not known yet`);
+    this.#become("checking");
+    void this.#recheck().catch((error) => this.#fail(error));
+  }
+
+  async #recheck(): Promise<void> {
     await this.#rest(new PeerClosed("the swarm checks its files"));
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     await this.#openStore(signal, "check").then(() => {
       if (signal.aborted) return;
+      if (this.record.paused) {
+        this.#become("paused");
+        return this.#rest(new PeerClosed("the swarm is paused"));
+      }
       this.#settle();
       this.#meet();
     }, (error) => signal.aborted ? undefined : this.#fail(error));
@@ -324,6 +338,13 @@ export class Swarm implements SessionSwarm {
 
   /** Sets each file's priority, 0 (skip) to 7, by index; absent ones stay. */
   async setPriorities(priorities: Readonly<Record<number, number>>): Promise<void> {
+    const count = this.shape?.files.length ?? Infinity;
+    for (const [index, priority] of Object.entries(priorities)) {
+      if (Number.isInteger(priority) && priority >= 0 && priority <= MAX_PRIORITY && Number(index) < count) continue;
+      throw new CommandError(
+        `Cannot set priority ${priority} of file ${index}: "${this.name}" has ${count} files, priorities are 0 to 7`,
+      );
+    }
     await this.#change({ priorities: { ...this.record.priorities, ...priorities } });
     if (!this.store || !this.shape) return;
     this.#priorities = this.#filePriorities(this.shape);
@@ -418,14 +439,18 @@ export class Swarm implements SessionSwarm {
   /** Lets candidates into the pool: the egress guard, bans and the filters of plugins decide. Returns how many are in. */
   async admit(source: string, candidates: readonly PeerCandidate[], trusted = false): Promise<number> {
     const { bus, egress } = this.#kernel;
+    const sound = candidates.filter((candidate) => isCandidate(candidate));
+    if (sound.length < candidates.length) {
+      this.#kernel.log.warn(`Dropped ${candidates.length - sound.length} peers from ${source}: they have no address`);
+    }
     let allowed = trusted
-      ? [...candidates]
-      : candidates.filter(({ address, namedBy }) => egress.check(address, { namedBy }) === undefined);
+      ? sound
+      : sound.filter(({ address, namedBy }) => egress.check(address, { namedBy }) === undefined);
     if (allowed.length > 0 && !trusted && bus.observers(admitPeers)) {
       try {
         const request = { id: this.id, source, addresses: allowed.map(({ address }) => address) };
         const answer = await bus.first(admitPeers, request, this.#abort.signal);
-        if (answer) allowed = allowed.filter((_, i) => answer[i] === true);
+        if (answer !== undefined) allowed = allowed.filter((_, i) => answer?.[i] === true);
       } catch (error) {
         this.#kernel.log.warn(`No peers admitted from ${source}: ${message(error)}`);
         return 0;
@@ -583,6 +608,12 @@ export class Swarm implements SessionSwarm {
   #learn(info: Info): void {
     this.shape = info;
     this.name = info.name;
+    if (info.private) {
+      // Only now it shows: what it must not have is taken back.
+      this.#discovery.stop();
+      this.#extensionsOf = undefined;
+      for (const session of this.sessions) session.renewExtensions();
+    }
     // Kept as a .torrent, so that a restart needs no second fetch.
     void this.#change({ source: encodeMetainfo({ info: info.raw, announce: this.#tiers }) });
   }
@@ -618,11 +649,7 @@ export class Swarm implements SessionSwarm {
     this.picker = new Picker(info, store.have, this.random);
     this.picker.sequential = this.record.sequential;
     this.picker.setPriorities(this.#piecePriorities());
-    for (const session of this.sessions) {
-      session.learnShape(info);
-      this.picker.addSource(session.machine.peerPieces);
-      session.interesting = this.picker.interesting(session.machine.peerPieces);
-    }
+    for (const session of [...this.sessions]) session.learnShape(info, store.have);
   }
 
   /** Downloading or seeding, by what is there. */
@@ -685,6 +712,7 @@ export class Swarm implements SessionSwarm {
     await Promise.all([this.#announcer.stop(), store?.close()]);
     await this.#save();
     this.#drained?.resolve();
+    this.#drained = undefined;
   }
 
   #begin(shaken: ShakenPeer, peer: PoolPeer, incoming: boolean): void {
@@ -765,10 +793,11 @@ export class Swarm implements SessionSwarm {
   #stored(piece: number, wrong: readonly (readonly number[])[]): void {
     const { picker } = this;
     if (!picker) return;
+    const wanted = picker.priority(piece) > 0;
     picker.stored(piece);
     for (const session of this.sessions) {
       if (session.has(piece)) {
-        session.interesting--;
+        if (wanted) session.interesting--;
         session.updateInterest();
       } else session.machine.sendHave(piece);
       session.flush();
@@ -781,7 +810,7 @@ export class Swarm implements SessionSwarm {
 
   #pieceFailed(piece: number): void {
     this.wasted(this.shape!.pieceSize(piece));
-    this.picker?.lost(piece);
+    this.#restartPiece(piece);
     const { ban, only } = this.#blame.failed(piece, blocksIn(this.shape!, piece));
     this.#kernel.tell(pieceFailed, { ...this.#event(), piece });
     if (only !== undefined) this.#ban(only, `piece ${piece}, which it alone sent, does not match its hash`);
@@ -791,27 +820,44 @@ export class Swarm implements SessionSwarm {
   }
 
   #pieceLost(piece: number): void {
+    if (!this.picker) return;
+    this.#restartPiece(piece);
+    // A file that is cut loses many at once: what is wanted is counted anew after the last.
+    if (!this.#losing) queueMicrotask(() => this.#countLost());
+    this.#losing = true;
+  }
+
+  #countLost(): void {
+    this.#losing = false;
     const { picker } = this;
     if (!picker) return;
-    picker.lost(piece);
+    picker.reset();
     for (const session of this.sessions) session.interesting = picker.interesting(session.machine.peerPieces);
+    if (this.state !== "downloading" && this.state !== "seeding") return;
+    this.#settle();
+    this.#refresh();
+  }
+
+  #restartPiece(piece: number): void {
+    this.picker?.lost(piece);
+    for (const session of this.sessions) session.machine.restartPiece(piece);
   }
 
   #ban(key: number, why: string): void {
     // Who left before the proof is banned all the same.
-    const address = this.#contributors.get(key);
+    const present = [...this.sessions].find((session) => session.key === key);
+    const address = present?.address ?? this.#contributors.get(key);
     if (!address) return;
     this.#contributors.delete(key);
     this.#kernel.log.info(`Banned ${address.key} from "${this.name}": it ${why}`);
     this.pool.ban(banTarget(address), why);
-    for (const session of [...this.sessions]) {
-      if (session.key === key) session.close(new ProtocolError(`Banned: it ${why}`));
-    }
+    present?.close(new ProtocolError(`Banned: it ${why}`));
   }
 
   #complete(): void {
     this.#settle();
-    this.#announcer.completed();
+    // Trackers count downloads of the whole, not of a selection.
+    if (this.left === 0) this.#announcer.completed();
     this.#kernel.tell(swarmCompleted, this.#event());
     for (const session of [...this.sessions]) {
       if (this.#onlySeeds(session)) session.close(new PeerClosed("both sides have everything"));
@@ -840,6 +886,7 @@ export class Swarm implements SessionSwarm {
     this.#drained?.resolve();
     this.#drained = undefined;
     this.#retry?.cancel();
+    if (!this.store) void this.#announcer.stop();
     if (!this.store || this.#stopped) return;
     this.#retry = this.clock.after(RETRY_INTERVAL, () => void this.#tryAgain());
   }
@@ -964,6 +1011,12 @@ export class Swarm implements SessionSwarm {
     const { address, origin: { incoming, transport } } = session;
     return { ...this.#event(), address, incoming, transport };
   }
+}
+
+/** Plugins may yield anything. */
+function isCandidate(candidate: PeerCandidate): boolean {
+  const { ip, port, key } = candidate?.address ?? {};
+  return typeof ip === "string" && typeof key === "string" && parseIp(ip)?.text === ip && Number(port) > 0;
 }
 
 function hostOf(url: string): string {
