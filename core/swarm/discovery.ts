@@ -12,6 +12,8 @@ const ROUND_INTERVAL = 30_000;
 const LONGEST_INTERVAL = 15 * 60_000;
 // A source that says "again" sooner than this would only be asked the same again.
 const SHORTEST_INTERVAL = 5_000;
+// A source that forgets us for longer is asked all the same.
+const LONGEST_AGAIN = 24 * 60 * 60_000;
 // Candidates are admitted in batches of so many, so that a filter is called once for all.
 const BATCH = 50;
 
@@ -55,7 +57,8 @@ export class Discovery {
       try {
         const { found, again } = await this.#gather(wanted, listenPort, signal);
         this.#interval = found > 0 ? ROUND_INTERVAL : Math.min(this.#interval * 2, LONGEST_INTERVAL);
-        next = again.size > 0 ? Math.max(SHORTEST_INTERVAL, Math.min(...again.values())) : this.#interval;
+        const soonest = Math.min(LONGEST_AGAIN, ...again.values());
+        next = again.size > 0 ? Math.max(SHORTEST_INTERVAL, soonest) : this.#interval;
       } catch (error) {
         log.warn(`Discovery failed: ${error instanceof Error ? error.message : error}`);
       }

@@ -39,6 +39,8 @@ export class Swarms {
   readonly #byWireId = new Map<string, Swarm>();
   readonly #listeners: TransportListener[] = [];
   readonly #shaking = new Set<ByteStream>();
+  /** Handshakes under way, by IP. */
+  readonly #pending = new Map<string, number>();
   /** Incoming connections of the present second, by IP. */
   readonly #arrivals = new Map<string, number>();
   readonly #abort = new AbortController();
@@ -212,12 +214,14 @@ export class Swarms {
     const { limits, log } = this.#kernel;
     const { ip, key } = stream.remote;
     const arrivals = (this.#arrivals.get(ip) ?? 0) + 1;
-    if (arrivals > limits.acceptsPerAddress || this.#arrivals.size > MAX_COUNTED_ADDRESSES) {
+    const pending = this.#pending.get(ip) ?? 0;
+    if (Math.max(arrivals, pending + 1) > limits.acceptsPerAddress || this.#arrivals.size > MAX_COUNTED_ADDRESSES) {
       return refuse("too many connections from this address");
     }
     this.#arrivals.set(ip, arrivals);
     if (this.connections >= limits.connections) return refuse("too many connections");
     this.#shaking.add(stream);
+    this.#pending.set(ip, pending + 1);
     let swarm: Swarm | undefined;
     const lookup = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
@@ -231,6 +235,9 @@ export class Swarms {
       log.debug(`Refused ${key}: ${error instanceof Error ? error.message : error}`);
     } finally {
       this.#shaking.delete(stream);
+      const left = this.#pending.get(ip)! - 1;
+      if (left > 0) this.#pending.set(ip, left);
+      else this.#pending.delete(ip);
     }
   }
 }
