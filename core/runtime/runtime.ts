@@ -85,6 +85,8 @@ class WeftRuntime implements Runtime {
   readonly #undo = new AsyncDisposableStack();
   /** What the user allowed the trackers of a swarm, by its key. */
   readonly #grants = new Map<string, DisposableStack>();
+  /** Keys of swarms that are being added or removed. */
+  readonly #busy = new Set<string>();
   #state: StateStore | undefined;
   #staged: readonly StagedEntry[] = [];
   #generation = 0;
@@ -136,8 +138,9 @@ class WeftRuntime implements Runtime {
     this.#refuseWhenStopping();
     const source = describeSource(request.source);
     const { settings } = this.#options;
+    const { key } = source.id;
     const record: SwarmRecord = {
-      key: source.id.key,
+      key,
       source: request.source,
       path: request.path ?? settings.store.path,
       origin: request.origin ?? "user",
@@ -158,19 +161,25 @@ class WeftRuntime implements Runtime {
       const { name } = this.#swarms.get(source.id.key);
       throw new CommandError(`Cannot add "${source.name}": it is here already, as "${name}"`);
     }
-    await this.#state!.saveSwarm(record);
-    return this.#begin(record, source, request.existing ?? "resume").snapshot(this.#host.clock.now());
+    // Two at once, or one while it is still being removed, would share its files and its record.
+    return await this.#alone(key, source.name, async () => {
+      await this.#state!.saveSwarm(record);
+      return this.#begin(record, source, request.existing ?? "resume").snapshot(this.#host.clock.now());
+    });
   }
 
   async remove(id: string, options: { readonly deleteData?: boolean } = {}): Promise<void> {
     const swarm = this.#swarms.get(id);
-    this.#swarms.delete(swarm);
-    await swarm.stop();
-    await this.#state!.removeSwarm(swarm.id.key);
-    this.#grants.get(swarm.id.key)?.dispose();
-    this.#grants.delete(swarm.id.key);
-    if (options.deleteData) await swarm.deleteData();
-    this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
+    const { key } = swarm.id;
+    await this.#alone(key, swarm.name, async () => {
+      this.#swarms.delete(swarm);
+      await swarm.stop();
+      await this.#state!.removeSwarm(key);
+      this.#grants.get(key)?.dispose();
+      this.#grants.delete(key);
+      if (options.deleteData) await swarm.deleteData();
+      this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
+    });
   }
 
   async update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
@@ -184,8 +193,7 @@ class WeftRuntime implements Runtime {
   }
 
   recheck(id: string): Promise<void> {
-    const swarm = this.#swarms.get(id);
-    void swarm.recheck();
+    this.#swarms.get(id).recheck();
     return Promise.resolve();
   }
 
@@ -396,6 +404,17 @@ class WeftRuntime implements Runtime {
       if (level !== "debug") this.#events.publish("log", { level, source, message });
     };
     return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+  }
+
+  /** Runs what adds or removes a swarm, unless something of the kind is under way for it. */
+  async #alone<T>(key: string, name: string, run: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(key)) throw new CommandError(`Cannot change "${name}": it is being added or removed`);
+    this.#busy.add(key);
+    try {
+      return await run();
+    } finally {
+      this.#busy.delete(key);
+    }
   }
 
   #refuseWhenStopping(): void {

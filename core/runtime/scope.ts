@@ -112,7 +112,13 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
   #register(registration: Registration): Disposable {
     if (this.#retired) throw new Error(`Cannot register for ${registration.hook.name}: "${this.name}" is retired`);
     this.#registrations.add(registration);
-    this.#options.changed();
+    try {
+      this.#options.changed();
+    } catch (error) {
+      // Such as a key that another entry provides: what runs stays as it was.
+      this.#registrations.delete(registration);
+      throw error;
+    }
     return {
       [Symbol.dispose]: () => {
         if (this.#registrations.delete(registration)) this.#options.changed();
@@ -120,11 +126,20 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
     };
   }
 
+  /** Runs a plugin's timer: what it throws must not end the process. */
+  async #contain(run: () => unknown): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.log.error(`A timer failed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
   #after(milliseconds: number, run: () => void): Timer {
     if (this.#retired) return { cancel: () => {} };
     const timer = this.#options.clock.after(milliseconds, () => {
       this.#timers.delete(timer);
-      run();
+      void this.#contain(run);
     });
     this.#timers.add(timer);
     return {

@@ -38,9 +38,9 @@ export async function stagePlugins(options: StageOptions): Promise<StagedEntry[]
   const started = new Map<PluginEntry, StagedEntry>();
   try {
     for (const { entry, plugin } of await startOrder(planned, options.remedies)) {
-      const scope = options.scope(entry, plugin);
-      started.set(entry, { entry, plugin, scope });
       try {
+        const scope = options.scope(entry, plugin);
+        started.set(entry, { entry, plugin, scope });
         await plugin.setup(scope);
       } catch (error) {
         throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${text(error)}`]);
