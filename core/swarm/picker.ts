@@ -114,6 +114,9 @@ export class Picker {
   /** Sets priorities, 0 to 7, of all pieces. */
   setPriorities(priorities: Uint8Array): void {
     this.#priority.set(priorities);
+    for (const open of this.#open.values()) {
+      if (!this.wants(open.piece) && !this.#deadlines.has(open.piece)) this.#close(open);
+    }
     this.reset();
   }
 
@@ -337,6 +340,7 @@ export class Picker {
         if (!source.has(open.piece)) continue;
         for (let block = 0; block < open.blocks.length && taken < count; block++) {
           if (open.blocks[block] !== copies || source.hasRequested(open.piece, block)) continue;
+          if (isAmong(out, open.piece, block)) continue;
           open.blocks[block]++;
           out.push(open.piece, block);
           taken++;
@@ -391,4 +395,10 @@ export class Picker {
   #pickable(piece: number): boolean {
     return !this.#open.has(piece) && !this.#judged.has(piece);
   }
+}
+
+/** Whether a block was just picked: it is asked for only after. */
+function isAmong(picked: readonly number[], piece: number, block: number): boolean {
+  for (let i = 0; i < picked.length; i += 2) if (picked[i] === piece && picked[i + 1] === block) return true;
+  return false;
 }
