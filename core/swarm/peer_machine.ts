@@ -159,14 +159,13 @@ export class PeerMachine implements MessageSink {
     const early = this.#early;
     this.#early = undefined;
     if (!early) return;
-    const before = this.peerPieces;
     if (early.bitfield) this.peerPieces = Bitfield.decode(early.bitfield, shape.pieceCount);
     else if (early.all) (this.peerPieces = new Bitfield(shape.pieceCount)).setAll();
     for (const piece of early.haves) {
       this.#checkPiece("have", piece);
       this.peerPieces.set(piece);
     }
-    this.#events.peerPiecesChanged(before);
+    this.#events.peerPiecesChanged(new Bitfield(shape.pieceCount));
   }
 
   /** Says what we have, as the first message. */
