@@ -124,6 +124,8 @@ export class PeerMachine implements MessageSink {
   #begin = 0;
   #wanted = false;
   #inBlock = false;
+  /** Bytes of allowed pieces that were asked for while we choked. */
+  #servedFast = 0;
   /** Our extension ids, by name, and the peer's. */
   readonly #ours = new Map<string, number>();
   readonly #names = new Map<number, string>();
@@ -159,12 +161,16 @@ export class PeerMachine implements MessageSink {
     const early = this.#early;
     this.#early = undefined;
     if (!early) return;
-    if (early.bitfield) this.peerPieces = Bitfield.decode(early.bitfield, shape.pieceCount);
-    else if (early.all) (this.peerPieces = new Bitfield(shape.pieceCount)).setAll();
+    const pieces = new Bitfield(
+      shape.pieceCount,
+      early.bitfield && Bitfield.decode(early.bitfield, shape.pieceCount).bytes,
+    );
+    if (early.all) pieces.setAll();
     for (const piece of early.haves) {
       this.#checkPiece("have", piece);
-      this.peerPieces.set(piece);
+      pieces.set(piece);
     }
+    this.peerPieces = pieces;
     this.#events.peerPiecesChanged(new Bitfield(shape.pieceCount));
   }
 
@@ -402,8 +408,9 @@ export class PeerMachine implements MessageSink {
   request(piece: number, begin: number, length: number): void {
     this.#spoke = true;
     const request = this.#checkRange("request", piece, begin, length);
-    const allowed = !this.amChoking || this.weAllowFast.has(piece);
+    const allowed = !this.amChoking || this.weAllowFast.has(piece) && this.#servedFast < this.#fastBudget;
     if (!allowed || this.uploads.length >= MAX_UPLOAD_QUEUE) return this.refuse(request);
+    if (this.amChoking) this.#servedFast += length;
     this.uploads.push(request);
     this.#events.uploadWanted();
   }
@@ -500,6 +507,11 @@ export class PeerMachine implements MessageSink {
     const name = this.#names.get(id);
     // An id of ours that was withdrawn may still be on its way: not the peer's fault.
     if (name !== undefined) this.#events.extensionMessage(name, payload);
+  }
+
+  /** Bytes that the peer may have while choked: each allowed piece once, or being choked would mean nothing. */
+  get #fastBudget(): number {
+    return this.weAllowFast.size * this.#shape!.pieceLength;
   }
 
   #setShape(shape: PieceShape): void {
