@@ -85,8 +85,8 @@ const MIN_REQUESTS = 16;
 // BEP 10's reqq where the peer doesn't say; libtorrent's default.
 const DEFAULT_REQQ = 250;
 const MAX_REQUESTS = 500;
-// Blocks gathered into one socket write; more only adds latency and memory.
-const UPLOAD_BATCH = 256 * 1024;
+// Blocks gathered into one socket write, but for the last, so that it fits the buffer that a writer keeps.
+const UPLOAD_BATCH = 224 * 1024;
 const KEEP_ALIVE_INTERVAL = 90_000;
 // security.md: a peer that says nothing for so long is gone.
 const IDLE_TIMEOUT = 120_000;
