@@ -10,6 +10,7 @@ export class RateLimiter {
   #rate?: number;
   #burst = 0;
   #tokens = 0;
+  #ranShort = false;
   /** When the tokens were last counted; NaN until the first call that says what time it is. */
   #countedAt = NaN;
 
@@ -48,9 +49,19 @@ export class RateLimiter {
       granted = Math.min(granted, Math.floor(each.#tokens));
       least = Math.min(least, Math.max(1, Math.floor(each.#burst)));
     }
-    if (granted < least || granted <= 0) return 0;
+    if (granted < least || granted <= 0) {
+      this.#ranShort = true;
+      return 0;
+    }
     this.#spend(granted);
     return granted;
+  }
+
+  /** Whether somebody asked for more than there was, since the last call. */
+  ranShort(): boolean {
+    const ranShort = this.#ranShort;
+    this.#ranShort = false;
+    return ranShort;
   }
 
   /** Returns bytes that were taken and not used. */

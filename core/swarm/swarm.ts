@@ -127,6 +127,7 @@ export class Swarm implements SessionSwarm {
   #seedingSince: number | undefined;
   /** Who sent blocks, by session: to ban them even after they left. */
   readonly #contributors = new Map<number, PeerAddress>();
+  #rateShares: { readonly down?: number; readonly up?: number } = {};
   #seedTime = 0;
   #wasted = 0;
   #savedMark = 0;
@@ -135,6 +136,8 @@ export class Swarm implements SessionSwarm {
   #stopped = false;
   /** Pieces were lost, and what is wanted is not counted yet. */
   #losing = false;
+  /** The store that was closed last. */
+  #rested: PieceStore | undefined;
   #extensions: readonly (readonly [string, PeerExtensionFactory])[] | undefined;
   #extensionsOf: unknown;
 
@@ -327,8 +330,13 @@ export class Swarm implements SessionSwarm {
 
   async setLimits(limits: SwarmLimits): Promise<void> {
     await this.#change({ limits: { ...this.record.limits, ...limits } });
-    this.downLimit.rate = this.record.limits?.down;
-    this.upLimit.rate = this.record.limits?.up;
+    this.#applyRates();
+  }
+
+  /** Its share of the runtime's limits, bytes per second; undefined where there are none. */
+  shareRates(down: number | undefined, up: number | undefined): void {
+    this.#rateShares = { down, up };
+    this.#applyRates();
   }
 
   async setSequential(sequential: boolean): Promise<void> {
@@ -549,7 +557,7 @@ export class Swarm implements SessionSwarm {
       wantedDone,
       checked: this.#checked,
       pieces: shape?.pieceCount ?? 0,
-      piecesDone: this.store?.have.count ?? 0,
+      piecesDone: this.#progress?.have.count ?? 0,
       pieceLength: shape?.pieceLength ?? 0,
       down,
       up: this.up.rate(now),
@@ -572,11 +580,11 @@ export class Swarm implements SessionSwarm {
       files: (shape?.files ?? []).map((file, index) => ({
         path: [...(shape!.multi ? [shape!.name] : []), ...file.path].join("/"),
         length: file.length,
-        done: store?.fileProgress(index) ?? 0,
+        done: this.#progress?.fileProgress(index) ?? 0,
         priority: this.#priorities[index] ?? NORMAL_PRIORITY,
       })),
       peers: [...this.sessions].map((session) => session.snapshot(now)),
-      bitfield: toHex(store?.have.bytes ?? new Uint8Array(0)),
+      bitfield: toHex(this.#progress?.have.bytes ?? new Uint8Array(0)),
       availability: this.picker?.availability() ?? [],
     };
   }
@@ -707,9 +715,12 @@ export class Swarm implements SessionSwarm {
     this.#retry?.cancel();
     this.#discovery.stop();
     for (const session of [...this.sessions]) session.close(reason);
+    // Trackers are told what there is before the store is gone.
+    const told = this.#announcer.stop();
     const store = this.store;
+    this.#rested = store ?? this.#rested;
     this.store = this.picker = undefined;
-    await Promise.all([this.#announcer.stop(), store?.close()]);
+    await Promise.all([told, store?.close()]);
     await this.#save();
     this.#drained?.resolve();
     this.#drained = undefined;
@@ -917,6 +928,12 @@ export class Swarm implements SessionSwarm {
     return `${this.record.path}/.weft/${this.id.key}.parts`;
   }
 
+  #applyRates(): void {
+    const { limits } = this.record;
+    this.downLimit.rate = lower(limits?.down, this.#rateShares.down);
+    this.upLimit.rate = lower(limits?.up, this.#rateShares.up);
+  }
+
   #filePriorities({ files }: Info): number[] {
     const { select, priorities } = this.record;
     return files.map((_, index) => priorities?.[index] ?? (!select || select.includes(index) ? NORMAL_PRIORITY : 0));
@@ -941,9 +958,9 @@ export class Swarm implements SessionSwarm {
   }
 
   #doneBytes(): number {
-    const { shape, store } = this;
-    if (!shape || !store || store.have.count === 0) return 0;
-    const { have } = store;
+    const { shape } = this;
+    const have = this.#progress?.have;
+    if (!shape || !have || have.empty) return 0;
     const last = shape.pieceCount - 1;
     const short = have.has(last) ? shape.pieceLength - shape.pieceSize(last) : 0;
     return have.count * shape.pieceLength - short;
@@ -956,10 +973,16 @@ export class Swarm implements SessionSwarm {
   }
 
   #wantedDoneBytes(): number {
-    const { shape, store } = this;
-    if (!shape || !store) return 0;
+    const { shape } = this;
+    const progress = this.#progress;
+    if (!shape || !progress) return 0;
     if (this.#priorities.every((priority) => priority > 0)) return this.#doneBytes();
-    return shape.files.reduce((sum, _, i) => this.#priorities[i] > 0 ? sum + store.fileProgress(i) : sum, 0);
+    return shape.files.reduce((sum, _, i) => this.#priorities[i] > 0 ? sum + progress.fileProgress(i) : sum, 0);
+  }
+
+  /** What there is of it: as the store says, or said last while the swarm rests. */
+  get #progress(): Pick<PieceStore, "have" | "fileProgress"> | undefined {
+    return this.store ?? this.#rested;
   }
 
   /** Sums over its whole life. */
@@ -1030,4 +1053,9 @@ function message(error: unknown): string {
 /** Whom to ban for a peer's deed: its IP on the internet; on a LAN or behind one address, where many live, only itself. */
 function banTarget({ ip, key }: PeerAddress): string {
   return ipScope(ip) === "public" ? ip : key;
+}
+
+/** The lower of two limits, either of which may not be there. */
+function lower(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? a ?? b : Math.min(a, b);
 }

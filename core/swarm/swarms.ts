@@ -17,6 +17,7 @@ import { acceptAndShake, type OwnHandshake } from "./connect.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
 import { PeerClosed } from "./peer_session.ts";
+import type { RateLimiter } from "./rate_limit.ts";
 import type { Swarm } from "./swarm.ts";
 
 const TICK = 1_000;
@@ -29,6 +30,8 @@ const SLOT_RATE = 16 * 1024;
 // A swarm with fewer connections than this can't do its part, however little it needs.
 const MIN_CONNECTIONS = 4;
 const MIN_SLOTS = 2;
+// Bytes per second of a limit that a swarm has however little it used so far.
+const MIN_RATE = 4 * 1024;
 // Addresses whose incoming connections are counted at once.
 const MAX_COUNTED_ADDRESSES = 10_000;
 
@@ -152,22 +155,25 @@ export class Swarms {
 
   #everySecond(now: number): void {
     this.#arrivals.clear();
-    this.#share();
+    this.#share(now);
     for (const swarm of this.all) swarm.tick(now);
     this.wake();
   }
 
-  /** Shares connections and upload slots: each swarm a few, the rest by need. */
-  #share(): void {
+  /** Shares connections, upload slots and limits: each swarm a few, the rest by need. */
+  #share(now: number): void {
     const swarms = [...this.all];
-    const { limits, upLimit } = this.#kernel;
+    const { limits, downLimit, upLimit } = this.#kernel;
+    const down = shareRate(downLimit.rate, swarms.map((swarm) => demand(swarm.downLimit, swarm.down.rate(now))));
+    const up = shareRate(upLimit.rate, swarms.map((swarm) => demand(swarm.upLimit, swarm.up.rate(now))));
+    swarms.forEach((swarm, i) => swarm.shareRates(down[i], up[i]));
     const connections = fairShare(
       limits.connections,
       swarms.map((swarm) => ({
         minimum: MIN_CONNECTIONS,
         need: Math.min(
           limits.peers,
-          swarm.sessions.size + swarm.dialing + swarm.pool.candidates(this.#kernel.host.clock.now()),
+          swarm.sessions.size + swarm.dialing + swarm.pool.candidates(now),
         ),
       })),
     );
@@ -240,4 +246,15 @@ export class Swarms {
       else this.#pending.delete(ip);
     }
   }
+}
+
+/** What a swarm could use of a limit: more than it had, if that wasn't enough. */
+function demand(limit: RateLimiter, rate: number): number {
+  return limit.ranShort() ? Infinity : Math.ceil(2 * rate);
+}
+
+/** Shares a rate; a swarm that asks for nothing keeps enough to begin at once. Undefined where there is no limit. */
+function shareRate(rate: number | undefined, needs: readonly number[]): readonly (number | undefined)[] {
+  if (rate === undefined || needs.length < 2) return needs.map(() => undefined);
+  return fairShare(rate, needs.map((need) => ({ minimum: MIN_RATE, need: Math.max(MIN_RATE, need) })));
 }
