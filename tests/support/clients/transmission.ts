@@ -7,7 +7,8 @@ import {
   type SeedRequest,
 } from "./client.ts";
 
-/** Transmission (`transmission-cli`). It takes peers from trackers only, refuses loopback ones, and always checks what it seeds. */
+/** Transmission (`transmission-cli`). It takes peers from trackers only, refuses loopback ones, and checks what it seeds.
+ * (Not with `-v`: a second check cuts the first short, and when it sees itself at rest between the two, it ends.) */
 export const transmission: Client = {
   name: "transmission",
   knowsPadFiles: false,
@@ -15,7 +16,7 @@ export const transmission: Client = {
   takesPeers: false,
   available: (): Promise<string | undefined> => commandMissing("transmission-cli", "--version"),
   seed: async (request: SeedRequest): Promise<RunningClient> =>
-    launch({ ...await prepare(request, request.data, ["-v"]), role: "seed" }),
+    launch({ ...await prepare(request, request.data, []), role: "seed" }),
   async leech(request: LeechRequest): Promise<RunningClient> {
     // It goes on seeding when it is done, but runs a script then.
     const script = `${request.scratch}/finished.sh`;
