@@ -354,11 +354,12 @@ export class Swarm implements SessionSwarm {
       );
     }
     await this.#change({ priorities: { ...this.record.priorities, ...priorities } });
-    if (!this.store || !this.shape) return;
+    if (!this.shape) return;
     this.#priorities = this.#filePriorities(this.shape);
-    await this.store.select(this.#wantedFiles());
-    this.picker?.setPriorities(this.#piecePriorities());
-    for (const session of this.sessions) session.interesting = this.picker!.interesting(session.machine.peerPieces);
+    await this.store?.select(this.#wantedFiles());
+    if (!this.picker) return;
+    this.picker.setPriorities(this.#piecePriorities());
+    for (const session of this.sessions) session.interesting = this.picker.interesting(session.machine.peerPieces);
     if (this.state === "downloading" || this.state === "seeding") this.#settle();
   }
 
@@ -377,8 +378,15 @@ export class Swarm implements SessionSwarm {
     if (this.shape) await deleteFiles(this.#kernel.host.disk, sha1Layout(this.shape), this.record.path, this.#partFile);
   }
 
-  addTracker(url: string): void {
-    this.#announcer.addTracker(url);
+  /** The announce URLs of its trackers. */
+  get trackers(): string[] {
+    return this.#announcer.statuses().map(({ url }) => url);
+  }
+
+  /** Adds trackers to those that it has, or says whether they may be on loopback and private addresses. */
+  async setTrackers({ trackers: added = [], allowLocal = this.record.allowLocal }: UpdateSwarm): Promise<void> {
+    await this.#change({ trackers: [...new Set([...this.record.trackers, ...added])], allowLocal });
+    for (const url of added) this.#announcer.addTracker(url);
   }
 
   announceNow(): void {
@@ -630,7 +638,7 @@ export class Swarm implements SessionSwarm {
     const info = this.shape!;
     const { host, memory, state } = this.#kernel;
     this.#become("checking");
-    this.#priorities = this.#filePriorities(info);
+    const priorities = this.#priorities = this.#filePriorities(info);
     const store = await openPieceStore({
       clock: host.clock,
       disk: host.disk,
@@ -645,6 +653,8 @@ export class Swarm implements SessionSwarm {
     });
     if (signal.aborted) return store.close();
     this.store = store;
+    // Other files became wanted while it opened.
+    if (this.#priorities !== priorities) await store.select(this.#wantedFiles());
     // Files that nobody knows anything about: somebody put them there, and they may be right.
     const unknown = existing === "resume" && store.have.empty && await store.hasData();
     if (existing === "trust") await store.trust();
