@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { ConfigError, definePlugin, object, type Plugin } from "../api/mod.ts";
+import { type PlannedEntry, startOrder } from "./order.ts";
+
+let line = 0;
+
+function entry(name: string, { needs = [] as string[], provides = [] as string[] } = {}): PlannedEntry {
+  const plugin = definePlugin({ name, config: object({}), needs, provides, setup() {} }) as Plugin;
+  return { entry: { name, use: name, config: {}, place: { file: "p.yaml", line: ++line, column: 5 } }, plugin };
+}
+
+async function names(planned: readonly PlannedEntry[], remedies: readonly string[] = []): Promise<string[]> {
+  return (await startOrder(planned, () => Promise.resolve(remedies))).map(({ entry }) => entry.name);
+}
+
+async function problems(
+  planned: readonly PlannedEntry[],
+  remedies: readonly string[] = [],
+): Promise<readonly string[]> {
+  try {
+    await names(planned, remedies);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  return [];
+}
+
+Deno.test("entries that need nothing keep the profile's order", async () => {
+  assert.deepEqual(await names([entry("a"), entry("b"), entry("c")]), ["a", "b", "c"]);
+});
+
+Deno.test("what an entry needs starts before it, over several steps", async () => {
+  const planned = [
+    entry("pex", { needs: ["sessions"] }),
+    entry("mse", { needs: ["transports"], provides: ["sessions"] }),
+    entry("tcp", { provides: ["transports"] }),
+    entry("utp", { provides: ["transports"] }),
+  ];
+  assert.deepEqual(await names(planned), ["tcp", "utp", "mse", "pex"]);
+});
+
+Deno.test("an entry may provide what it needs itself", async () => {
+  assert.deepEqual(await names([entry("a", { needs: ["x"], provides: ["x"] })]), ["a"]);
+});
+
+Deno.test("every unmet need is told, with its place and the remedy", async () => {
+  line = 11;
+  const planned = [entry("pex", { needs: ["BEP 10 sessions"] }), entry("x", { needs: ["y"] })];
+  assert.deepEqual(await problems(planned, ["tcp", "utp"]), [
+    'p.yaml:12:5: cannot start "pex": it needs BEP 10 sessions, which no entry provides; add "- use: tcp" or "- use: utp"',
+    'p.yaml:13:5: cannot start "x": it needs y, which no entry provides; add "- use: tcp" or "- use: utp"',
+  ]);
+  line = 0;
+  assert.deepEqual(await problems([entry("x", { needs: ["y"] })]), [
+    'p.yaml:1:5: cannot start "x": it needs y, which no entry provides',
+  ]);
+});
+
+Deno.test("a circle is told with its place, and what to do", async () => {
+  line = 0;
+  const planned = [
+    entry("a", { needs: ["b"], provides: ["a"] }),
+    entry("b", { needs: ["c"], provides: ["b"] }),
+    entry("c", { needs: ["a"], provides: ["c"] }),
+  ];
+  assert.deepEqual(await problems(planned), [
+    'p.yaml:1:5: cannot start "a": "a" needs "b" needs "c" needs "a"; remove one of these entries',
+  ]);
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { type PluginNet, swarmAdded, transports } from "../api/mod.ts";
+import { createSimulation, type Simulation } from "../host/memory/mod.ts";
+import { Scope } from "./scope.ts";
+
+interface Bench {
+  readonly simulation: Simulation;
+  readonly scope: Scope;
+  readonly log: string[];
+  /** How often the registrations changed. */
+  changes(): number;
+}
+
+function bench(changed: () => void = () => {}): Bench {
+  const simulation = createSimulation({ seed: 1 });
+  const log: string[] = [];
+  const line = (message: string): void => void log.push(message);
+  let changes = 0;
+  const scope = new Scope({
+    name: "mine",
+    config: { x: 1 },
+    clock: simulation.clock,
+    random: simulation.random,
+    log: { debug: line, info: line, warn: line, error: line },
+    swarms: [] as never,
+    net: () => ({}) as PluginNet,
+    changed: () => {
+      changes++;
+      changed();
+    },
+  });
+  return { simulation, scope, log, changes: () => changes };
+}
+
+const transport = {} as never;
+
+Deno.test("what a plugin acquired is disposed of last first, each once", async () => {
+  const { scope } = bench();
+  const order: string[] = [];
+  scope.defer(() => void order.push("first"));
+  scope.use({ [Symbol.dispose]: () => void order.push("second") });
+  scope.use({
+    [Symbol.asyncDispose]: async () => {
+      await Promise.resolve();
+      order.push("third");
+    },
+  });
+  scope.signal.addEventListener("abort", () => order.push("signal"));
+  await scope[Symbol.asyncDispose]();
+  await scope[Symbol.asyncDispose]();
+  assert.deepEqual(order, ["signal", "third", "second", "first"]);
+});
+
+Deno.test("a cleanup that throws is logged, and the rest goes on", async () => {
+  const { scope, log } = bench();
+  let done = false;
+  scope.defer(() => void (done = true));
+  scope.defer(() => Promise.reject(new Error("stuck")));
+  await scope[Symbol.asyncDispose]();
+  assert.ok(done);
+  assert.deepEqual(log, ["Cannot clean up: stuck"]);
+});
+
+Deno.test("handlers and values are registered until they are disposed of", () => {
+  const { scope, changes } = bench();
+  const handler = scope.on(swarmAdded, () => {});
+  scope.provide(transports, "tcp", transport);
+  assert.equal([...scope.registrations].length, 2);
+  handler[Symbol.dispose]();
+  handler[Symbol.dispose]();
+  assert.equal([...scope.registrations].length, 1);
+  assert.equal(changes(), 3);
+});
+
+Deno.test("a registration that is refused leaves nothing behind", () => {
+  const { scope } = bench(() => {
+    throw new Error("twice");
+  });
+  assert.throws(() => scope.provide(transports, "tcp", transport), /twice/);
+  assert.equal([...scope.registrations].length, 0);
+});
+
+Deno.test("timers run in the entry's lifetime, and not after", async () => {
+  const { simulation, scope } = bench();
+  const fired: number[] = [];
+  scope.clock.after(10, () => fired.push(10));
+  scope.clock.after(20, () => fired.push(20)).cancel();
+  scope.clock.after(30, () => fired.push(30));
+  await simulation.run(15);
+  await scope[Symbol.asyncDispose]();
+  scope.clock.after(1, () => fired.push(1));
+  assert.equal(simulation.pendingTimers, 0);
+  await simulation.run(100);
+  assert.deepEqual(fired, [10]);
+});
+
+Deno.test("a timer that throws or rejects is logged, and ends nothing", async () => {
+  const { simulation, scope, log } = bench();
+  scope.clock.after(1, () => {
+    throw new Error("now");
+  });
+  scope.clock.after(2, (() => Promise.reject(new Error("later"))) as () => void);
+  await simulation.run(10);
+  assert.deepEqual(log, ["A timer failed: now", "A timer failed: later"]);
+});
+
+Deno.test("a retired entry acquires nothing", async () => {
+  const { scope } = bench();
+  await scope[Symbol.asyncDispose]();
+  assert.throws(() => scope.on(swarmAdded, () => {}), /"mine" is retired/);
+  assert.throws(() => scope.use({ [Symbol.dispose]() {} }), /the entry is retired/);
+});
