@@ -6,9 +6,8 @@ import type { Layout } from "./types.ts";
 /** Deletes a torrent's files below the save folder `path`, its part file, and the folders that are empty then. */
 export async function deleteFiles(disk: Disk, layout: Layout, path: string, partFile: string): Promise<void> {
   const folder = new SaveFolder(disk, path);
-  const taken = partFile.startsWith(folder.path + "/") ? [partFile.slice(folder.path.length + 1)] : [];
   const folders = new Set<string>();
-  for (const below of safePaths(layout, taken)) {
+  for (const below of safePaths(layout, folder.nameOf(partFile))) {
     if (below === undefined) continue;
     const file = folder.resolve(below);
     if (await folder.inspect(below)) await disk.remove(file);

@@ -31,54 +31,75 @@ export function safeName(name: string): string {
  * files, and symlinks (BEP 47), which are neither created nor followed.
  *
  * No two paths are the same, also where case, Unicode normalization or invisible characters don't count, and no file
- * has the path of a folder. `taken` are paths that no file may have.
+ * has the path of a folder. `reserved` are names in the save folder that are ours: a torrent gets another one.
  */
 export function safePaths(
   layout: Pick<Layout, "name" | "multi" | "files">,
-  taken: readonly string[] = [],
+  reserved: readonly string[] = [],
 ): (string | undefined)[] {
+  const ours = new Set(reserved.map(foldName));
   const wished = layout.files.map((file) => {
     if (file.pad || (file.attributes.includes("l") && file.length === 0)) return undefined;
     const below = file.path.length > 0 ? file.path : ["_"];
     const parts = (layout.multi ? [layout.name, ...below] : [below.at(-1)!]).map(safeName);
+    if (ours.has(foldName(parts[0]))) parts[0] = `_${parts[0]}`;
     return encoder.encode(parts.join("/")).length <= MAX_PATH_BYTES ? parts : [parts[0], parts.at(-1)!];
   });
-  const used = new Set(taken.map(foldName));
-  for (const parts of wished) {
-    for (let depth = 1; depth < (parts?.length ?? 0); depth++) used.add(foldName(parts!.slice(0, depth).join("/")));
+  const root = new Folder();
+  // Folders first, so that a file yields to them wherever it stands in the list.
+  const folders = wished.map((parts) => parts && root.below(parts.slice(0, -1)));
+  return wished.map((parts, i) => parts && [...parts.slice(0, -1), folders[i]!.place(parts.at(-1)!)].join("/"));
+}
+
+/** One folder of a torrent. A tree, not a list of paths: many deep ones would take far more memory than the torrent. */
+class Folder {
+  readonly #folders = new Map<string, Folder>();
+  readonly #files = new Set<string>();
+  /** The number to try next for a name that is taken. */
+  readonly #next = new Map<string, number>();
+
+  /** The folder at the end of `names`. */
+  below(names: readonly string[]): Folder {
+    let at: Folder = this;
+    for (const name of names) {
+      const key = foldName(name);
+      const known = at.#folders.get(key);
+      if (known) at = known;
+      else at.#folders.set(key, at = new Folder());
+    }
+    return at;
   }
-  const next = new Map<string, number>();
-  return wished.map((parts) => {
-    if (!parts) return undefined;
-    const path = parts.join("/");
-    const key = foldName(path);
-    let unique = path;
+
+  /** Puts a file here; returns the name that it got. */
+  place(name: string): string {
+    const key = foldName(name);
+    let unique = name;
     let uniqueKey = key;
-    let number = next.get(key) ?? 2;
-    while (used.has(uniqueKey)) {
-      unique = numbered(path, number++);
+    let number = this.#next.get(key) ?? 2;
+    while (this.#folders.has(uniqueKey) || this.#files.has(uniqueKey)) {
+      unique = numbered(name, number++);
       uniqueKey = foldName(unique);
     }
-    next.set(key, number);
-    used.add(uniqueKey);
+    this.#next.set(key, number);
+    this.#files.add(uniqueKey);
     return unique;
-  });
+  }
 }
 
 /** What two names share that some file system takes for one. */
-function foldName(path: string): string {
-  return path.replace(/\p{Default_Ignorable_Code_Point}/gu, "").normalize("NFC").toUpperCase().toLowerCase()
+function foldName(name: string): string {
+  return name.replace(/\p{Default_Ignorable_Code_Point}/gu, "").normalize("NFC").toUpperCase().toLowerCase()
     .normalize("NFC");
 }
 
-function numbered(path: string, number: number): string {
-  const { stem, extension } = splitExtension(path);
+function numbered(name: string, number: number): string {
+  const { stem, extension } = splitExtension(name);
   return `${stem} (${number})${extension}`;
 }
 
 function splitExtension(name: string): { stem: string; extension: string } {
   const dot = name.lastIndexOf(".");
-  const extension = dot > name.lastIndexOf("/") + 1 ? name.slice(dot) : "";
+  const extension = dot > 0 ? name.slice(dot) : "";
   if (encoder.encode(extension).length > MAX_EXTENSION_BYTES) return { stem: name, extension: "" };
   return { stem: name.slice(0, name.length - extension.length), extension };
 }
@@ -102,6 +123,11 @@ export class SaveFolder {
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.path = path.length > 1 ? path.replace(/\/+$/, "") : path;
+  }
+
+  /** The name in this folder that `path`, a whole path, begins with; none if it leads elsewhere. */
+  nameOf(path: string): string[] {
+    return path.startsWith(`${this.path}/`) ? [path.slice(this.path.length + 1).split("/", 1)[0]] : [];
   }
 
   /** The whole path of a safe path. */

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { createSimulation } from "../host/memory/mod.ts";
 import { safeName, safePaths, SaveFolder } from "./paths.ts";
 
-function pathsOf(files: readonly (readonly string[])[], name = "t", taken: string[] = []): (string | undefined)[] {
+function pathsOf(files: readonly (readonly string[])[], name = "t", reserved: string[] = []): (string | undefined)[] {
   const entries = files.map((path) => ({ path, length: 1, offset: 0, pad: false, attributes: "" }));
-  return safePaths({ name, multi: true, files: entries }, taken);
+  return safePaths({ name, multi: true, files: entries }, reserved);
 }
 
 const hostile: readonly [name: string, safe: string][] = [
@@ -96,8 +96,15 @@ Deno.test("safePaths() moves a file aside that has the path of a folder", () => 
   assert.deepEqual(pathsOf([["a"], ["a", "b"], ["A", "b", "c"]]), ["t/a (2)", "t/a/b (2)", "t/A/b/c"]);
 });
 
-Deno.test("safePaths() keeps clear of paths that are taken", () => {
-  assert.deepEqual(pathsOf([["x"]], "t", ["T/X"]), ["t/x (2)"]);
+Deno.test("safePaths() keeps clear of names that are ours", () => {
+  assert.deepEqual(pathsOf([["x.parts"]], ".WEFT", [".weft"]), ["_.WEFT/x.parts"]);
+  const file = { path: [".we\u200bft"], length: 1, offset: 0, pad: false, attributes: "" };
+  assert.deepEqual(safePaths({ name: "n", multi: false, files: [file] }, [".weft"]), ["_.we\u200bft"]);
+});
+
+Deno.test("safePaths() keeps thousands of deep trees apart", () => {
+  const trees = Array.from({ length: 1000 }, (_, i) => [`${i}`, ...Array(999).fill("d"), "f"]);
+  assert.equal(new Set(pathsOf(trees)).size, 1000);
 });
 
 Deno.test("safePaths() has no path for pads and symlinks", () => {

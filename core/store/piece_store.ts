@@ -53,11 +53,10 @@ export interface PieceStoreOptions {
 export async function openPieceStore(options: PieceStoreOptions): Promise<TorrentStore> {
   const { disk, layout, path, partFile, records, memory, wanted, log } = options;
   const folder = new SaveFolder(disk, path);
-  const taken = partFile.startsWith(folder.path + "/") ? [partFile.slice(folder.path.length + 1)] : [];
   const files: TorrentFiles = new TorrentFiles({
     ...options,
     folder,
-    paths: safePaths(layout, taken),
+    paths: safePaths(layout, folder.nameOf(partFile)),
     openFiles: memory.openFiles,
     beforeWriting: (file): Promise<void> => store.beforeWriting(file),
   });

@@ -1,6 +1,6 @@
 // Bencode (BEP 3) behind a guard. npm:bencode trusts its input: it allocates without end on a negative length, reads
-// past the end, and lets keys collide or set a prototype. So outside bytes go through the strict scan here; the library
-// reads and writes the single strings and integers, and dictionaries are Maps.
+// past the end, and lets keys collide or set a prototype. So outside bytes are read by the strict scan here, which has the
+// value of every integer and string as it goes by, and dictionaries are Maps; the library writes.
 import bencode from "bencode";
 import { ProtocolError } from "./errors.ts";
 import { byteString, fromByteString, quote } from "./text.ts";
@@ -161,6 +161,17 @@ function writeDict(parts: Uint8Array[], entries: [string, Encodable | undefined]
   parts.push(END);
 }
 
+/** Makes its view only when asked: of the strings of a torrent with many files, few are, and a view is a big object. */
+class StringSpan implements Place {
+  readonly kind = "string";
+
+  constructor(readonly source: Uint8Array, readonly start: number, readonly from: number, readonly end: number) {}
+
+  get bytes(): Uint8Array {
+    return this.source.subarray(this.from, this.end);
+  }
+}
+
 class Scanner {
   #items = 0;
   readonly #maxDepth: number;
@@ -194,24 +205,21 @@ class Scanner {
     const stop = this.#digits(digits);
     if (this.bytes[stop] !== E) throw this.#fault("expected the end of an integer", stop);
     if (negative && this.bytes[digits] === ZERO) throw this.#fault("negative zero", start);
-    // Beyond 15 digits a number may be rounded, so those are read exactly and narrowed if they fit.
-    const exact = stop - digits > 15 ? BigInt(byteString(this.bytes.subarray(start + 1, stop))) : undefined;
-    const value = exact === undefined
-      ? bencode.decode(this.bytes, start, stop + 1)
-      : Number.isSafeInteger(Number(exact))
-      ? Number(exact)
-      : exact;
-    return { kind: "integer", start, end: stop + 1, value };
+    const number = this.#number(digits, stop);
+    if (Number.isSafeInteger(number)) {
+      return { kind: "integer", start, end: stop + 1, value: negative ? -number : number };
+    }
+    // It may have been rounded: read exactly.
+    return { kind: "integer", start, end: stop + 1, value: BigInt(byteString(this.bytes.subarray(start + 1, stop))) };
   }
 
-  #string(start: number): Span & { kind: "string" } {
+  #string(start: number): StringSpan {
     const stop = this.#digits(start);
     if (this.bytes[stop] !== COLON) throw this.#fault("expected a colon after a length", stop);
-    let length = 0;
-    for (let i = start; i < stop; i++) length = length * 10 + this.bytes[i] - ZERO;
+    const length = this.#number(start, stop);
     const end = stop + 1 + length;
     if (end > this.bytes.length) throw this.#fault(`a string of ${length} bytes passes the end`, start);
-    return { kind: "string", start, end, bytes: this.bytes.subarray(stop + 1, end) };
+    return new StringSpan(this.bytes, start, stop + 1, end);
   }
 
   #list(start: number, depth: number): Span {
@@ -240,6 +248,13 @@ class Scanner {
       at = value.end;
     }
     return { kind: "dict", start, end: at + 1, entries };
+  }
+
+  /** What the digits from `at` to `stop` say; rounded past 2^53. */
+  #number(at: number, stop: number): number {
+    let number = 0;
+    for (let i = at; i < stop; i++) number = number * 10 + (this.bytes[i] - ZERO);
+    return number;
   }
 
   /** Where the digits at `at` end: at least one, without a leading zero, bounded. */
