@@ -49,6 +49,10 @@ export interface UpdateSwarm {
   /** File index to priority: 0 skips, 1 is low, 4 normal, 7 high. */
   readonly priorities?: Readonly<Record<number, number>>;
   readonly sequential?: boolean;
+  /** Trackers to add to those that it has. */
+  readonly trackers?: readonly string[];
+  /** Its trackers may be on loopback and private addresses. */
+  readonly allowLocal?: boolean;
   readonly limits?: SwarmLimits;
 }
 

@@ -29,13 +29,18 @@ const priorities: Check = {
     isRecord(value) && Object.entries(value).every(([key, n]) => /^\d{1,7}$/.test(key) && priority.test(n)),
 };
 
-const changes = { paused: flag, select: listOf(index), sequential: flag, limits };
+const changes = {
+  paused: flag,
+  select: listOf(index),
+  sequential: flag,
+  trackers: listOf(text),
+  allowLocal: flag,
+  limits,
+};
 const addShape: Shape = {
   ...changes,
   path: text,
   peers: listOf(text),
-  trackers: listOf(text),
-  allowLocal: flag,
   existing: oneOf("resume", "check", "trust"),
 };
 const updateShape: Shape = { ...changes, priorities };

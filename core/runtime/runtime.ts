@@ -83,8 +83,6 @@ class WeftRuntime implements Runtime {
   readonly #started: number;
   /** Undoes what was begun, last first. */
   readonly #undo = new AsyncDisposableStack();
-  /** What the user allowed the trackers of a swarm, by its key. */
-  readonly #grants = new Map<string, DisposableStack>();
   /** Keys of swarms that are being added or removed. */
   readonly #busy = new Set<string>();
   #state: StateStore | undefined;
@@ -175,8 +173,6 @@ class WeftRuntime implements Runtime {
       this.#swarms.delete(swarm);
       await swarm.stop();
       await this.#state!.removeSwarm(key);
-      this.#grants.get(key)?.dispose();
-      this.#grants.delete(key);
       if (options.deleteData) await swarm.deleteData();
       this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
     });
@@ -184,6 +180,7 @@ class WeftRuntime implements Runtime {
 
   async update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
     const swarm = this.#swarms.get(id);
+    if (change.trackers || change.allowLocal !== undefined) await swarm.setTrackers(change);
     if (change.limits) await swarm.setLimits(change.limits);
     if (change.sequential !== undefined) await swarm.setSequential(change.sequential);
     const priorities = { ...change.select && swarm.selection(change.select), ...change.priorities };
@@ -341,7 +338,6 @@ class WeftRuntime implements Runtime {
 
   #begin(record: SwarmRecord, source: SourceDescription, existing: "resume" | "check" | "trust"): Swarm {
     const tiers = [...source.tiers, ...record.trackers.map((url) => [url])];
-    if (record.allowLocal) this.#allowTrackers(record.key, tiers.flat());
     const swarm = new Swarm(this.#kernel, {
       record,
       id: source.id,
@@ -355,16 +351,6 @@ class WeftRuntime implements Runtime {
     this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
     void swarm.start();
     return swarm;
-  }
-
-  #allowTrackers(key: string, urls: readonly string[]): void {
-    const grants = new DisposableStack();
-    for (const text of urls) {
-      if (!URL.canParse(text)) continue;
-      const { hostname, port, protocol } = new URL(text);
-      grants.use(this.#egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
-    }
-    this.#grants.set(key, grants);
   }
 
   #publicSwarms(): SwarmsView {

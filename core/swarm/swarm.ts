@@ -25,6 +25,7 @@ import {
   type Timer,
   trackerClients,
   trackerStatus,
+  type UpdateSwarm,
   wireExtensions,
 } from "../api/mod.ts";
 import {
@@ -119,6 +120,8 @@ export class Swarm implements SessionSwarm {
   readonly #tiers: readonly (readonly string[])[];
   readonly #wake: () => void;
   readonly #existing: SwarmOptions["existing"];
+  /** What the user allowed its trackers. */
+  #grants = new DisposableStack();
   #abort = new AbortController();
   #priorities: number[] = [];
   #checked: number | undefined;
@@ -176,6 +179,7 @@ export class Swarm implements SessionSwarm {
         void this.admit(`tracker:${hostOf(url)}`, peers.map((address) => ({ address, namedBy: from }))),
       onStatus: (status) => kernel.tell(trackerStatus, { ...this.#event(), status }),
     });
+    this.#allowTrackers();
   }
 
   // What sessions ask of it.
@@ -295,6 +299,7 @@ export class Swarm implements SessionSwarm {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#rest(new PeerClosed("this client stops"));
+    this.#grants.dispose();
   }
 
   /** Pauses or resumes. */
@@ -378,15 +383,13 @@ export class Swarm implements SessionSwarm {
     if (this.shape) await deleteFiles(this.#kernel.host.disk, sha1Layout(this.shape), this.record.path, this.#partFile);
   }
 
-  /** The announce URLs of its trackers. */
-  get trackers(): string[] {
-    return this.#announcer.statuses().map(({ url }) => url);
-  }
-
-  /** Adds trackers to those that it has, or says whether they may be on loopback and private addresses. */
+  /** Adds trackers to those that it has, and says whether all may be on loopback and private addresses. */
   async setTrackers({ trackers: added = [], allowLocal = this.record.allowLocal }: UpdateSwarm): Promise<void> {
+    const sooner = allowLocal && !this.record.allowLocal;
     await this.#change({ trackers: [...new Set([...this.record.trackers, ...added])], allowLocal });
+    this.#allowTrackers();
     for (const url of added) this.#announcer.addTracker(url);
+    if (sooner) this.#announcer.announceNow();
   }
 
   announceNow(): void {
@@ -582,7 +585,7 @@ export class Swarm implements SessionSwarm {
   }
 
   detail(now: number): SwarmDetail {
-    const { shape, store } = this;
+    const { shape } = this;
     return {
       ...this.snapshot(now),
       files: (shape?.files ?? []).map((file, index) => ({
@@ -702,6 +705,18 @@ export class Swarm implements SessionSwarm {
     this.#announcer.start();
     if (!this.private) this.#discovery.start();
     for (const address of this.record.peers) void this.#addNamed(address);
+  }
+
+  /** Lets its trackers be on loopback and private addresses, if the user said so. */
+  #allowTrackers(): void {
+    this.#grants.dispose();
+    this.#grants = new DisposableStack();
+    if (!this.record.allowLocal) return;
+    for (const text of new Set([...this.#tiers.flat(), ...this.record.trackers])) {
+      if (!URL.canParse(text)) continue;
+      const { hostname, port, protocol } = new URL(text);
+      this.#grants.use(this.#kernel.egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
+    }
   }
 
   async #addNamed(text: string): Promise<void> {
