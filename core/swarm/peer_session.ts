@@ -55,6 +55,8 @@ export interface SessionSwarm {
   interestChanged(): void;
   piecesChanged(session: PeerSession): void;
   dhtPort(session: PeerSession, port: number): void;
+  /** A plugin's extension failed on a session. */
+  extensionFailed(name: string, error: Error): void;
   sessionClosed(session: PeerSession, reason: Error): void;
 }
 
@@ -164,7 +166,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#uploadTimer?.cancel();
     this.#wakeReader?.();
     this.#stream.close(reason);
-    for (const extension of this.#extensions.values()) extension.closed?.();
+    for (const [name, extension] of this.#extensions) this.#contain(name, () => extension.closed?.());
     this.#extensions.clear();
     this.machine.abandon();
     this.#swarm.sessionClosed(this, reason);
@@ -370,11 +372,13 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   extendedHandshake(handshake: ExtendedHandshake): void {
     if (handshake.v) this.client = printable(handshake.v);
-    for (const [name, extension] of this.#extensions) extension.peerHandshake?.(this.machine.peerOffers(name));
+    for (const [name, extension] of this.#extensions) {
+      this.#contain(name, () => extension.peerHandshake?.(this.machine.peerOffers(name)));
+    }
   }
 
   extensionMessage(name: string, payload: Uint8Array): void {
-    this.#extensions.get(name)?.message(payload);
+    this.#contain(name, () => this.#extensions.get(name)?.message(payload));
   }
 
   /** How many requests fill the link: what came in two seconds, within what the peer queues. */
@@ -511,7 +515,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     const ids = new Map<string, number>();
     for (const [name, extension] of this.#extensions) {
       if (wanted.has(name)) continue;
-      extension.closed?.();
+      this.#contain(name, () => extension.closed?.());
       this.#extensions.delete(name);
       ids.set(name, 0);
     }
@@ -519,7 +523,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     for (const [name, factory] of wanted) {
       id++;
       if (!this.#extensions.has(name)) {
-        const extension = factory(this.#facade(name));
+        const extension = this.#contain(name, () => factory(this.#facade(name)));
         if (!extension) continue;
         this.#extensions.set(name, extension);
       }
@@ -533,6 +537,26 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
       yourip: this.address.ip,
       uploadOnly: this.#swarm.uploadOnly || undefined,
     });
+  }
+
+  /**
+   * Calls into an extension. One that finds the peer breaking the protocol closes it; one that fails otherwise takes no
+   * more part in this session.
+   */
+  #contain<T>(name: string, run: () => T): T | undefined {
+    const failed = (error: unknown): undefined => {
+      if (error instanceof Error && error.name === "ProtocolError") return void this.close(error);
+      this.#extensions.delete(name);
+      this.#swarm.extensionFailed(name, asError(error));
+    };
+    try {
+      const result = run();
+      // Nobody waits for it, but a rejection that nobody sees would end the process.
+      if (result instanceof Promise) result.catch(failed);
+      return result;
+    } catch (error) {
+      return failed(error);
+    }
   }
 
   #facade(name: string): Parameters<PeerExtensionFactory>[0] {

@@ -14,6 +14,7 @@ import {
   type PeerExtensionFactory,
   pieceFailed,
   pieceVerified,
+  PluginError,
   type Random,
   resolveMetadata,
   swarmCompleted,
@@ -271,6 +272,11 @@ export class Swarm implements SessionSwarm {
   }
 
   dhtPort(): void {}
+
+  extensionFailed(name: string, error: Error): void {
+    const { plugin = "" } = this.#kernel.bus.table.values(wireExtensions).find(({ key }) => key === name) ?? {};
+    this.#kernel.log.warn(new PluginError(plugin, wireExtensions.name, `${name}: ${error.message}`).message);
+  }
 
   // Its life.
 
