@@ -54,7 +54,6 @@ export interface GatherReturn {
 }
 
 /** What a gather handler gives back. */
-// deno-lint-ignore no-invalid-void-type
 export type GatherStream<Out> = AsyncGenerator<Out, GatherReturn | void, unknown>;
 
 /** The handler that fits a hook. A `keyed` hook has none: values are provided for it. */

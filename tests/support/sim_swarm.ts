@@ -4,7 +4,7 @@ import { loadProfile } from "../../core/config/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
 import { startRuntime } from "../../core/runtime/mod.ts";
 import { buildInfo, encodeMetainfo, parseMetainfo, sha1 } from "../../core/wire/mod.ts";
-import { builtins } from "../../plugins/mod.ts";
+import { loadedBuiltins as builtins } from "./loaded_builtins.ts";
 
 /** A torrent for tests, and the bytes behind it. */
 export interface SimTorrent {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { builtins } from "../../../plugins/mod.ts";
+import { loadedBuiltins as builtins } from "../../../tests/support/loaded_builtins.ts";
 import { createSimulation, MemoryTerminal } from "../../host/memory/mod.ts";
 import { startRuntime } from "../../runtime/mod.ts";
 import { main } from "../mod.ts";
