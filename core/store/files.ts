@@ -250,7 +250,9 @@ export class TorrentFiles {
   }
 
   async #openPart(): Promise<DiskFile> {
-    const { disk, partFile } = this.#options;
+    const { disk, folder, partFile } = this.#options;
+    const below = folder.relative(partFile);
+    if (below !== undefined) return await folder.open(below, true);
     await disk.makeDirectory(parent(partFile));
     return await disk.open(partFile, { write: true, create: true });
   }

@@ -125,9 +125,14 @@ export class SaveFolder {
     this.path = path.length > 1 ? path.replace(/\/+$/, "") : path;
   }
 
-  /** The name in this folder that `path`, a whole path, begins with; none if it leads elsewhere. */
+  /** What leads from here to `path`, a whole path; undefined when it stands elsewhere. */
+  relative(path: string): string | undefined {
+    return path.startsWith(`${this.path}/`) ? path.slice(this.path.length + 1) : undefined;
+  }
+
+  /** The name in this folder that `path`, a whole path, begins with; none when it stands elsewhere. */
   nameOf(path: string): string[] {
-    return path.startsWith(`${this.path}/`) ? [path.slice(this.path.length + 1).split("/", 1)[0]] : [];
+    return this.relative(path)?.split("/", 1) ?? [];
   }
 
   /** The whole path of a safe path. */
@@ -156,8 +161,7 @@ export class SaveFolder {
   /** Opens a file; with `write` it and its folders are created. Throws {@link DiskError} like {@link inspect}. */
   async open(safePath: string, write: boolean): Promise<DiskFile> {
     const path = this.resolve(safePath);
-    const exists = await this.inspect(safePath);
-    if (!exists && write) {
+    if (!await this.inspect(safePath) && write) {
       await this.#disk.makeDirectory(parent(path));
       await this.#expectInside(parent(path));
     }

@@ -335,3 +335,14 @@ Deno.test("nothing is written through a symlink that leads out of the save folde
   assert.match(bench.told.errors[0].message, /leads out of "\/save"/);
   assert.deepEqual(await bench.disk.list("/outside"), []);
 });
+
+Deno.test("bytes of unwanted files are not written through a symlink either", async () => {
+  const bench = new TestBench(makeTorrent([["a", 5000], ["b", 5000]], 4096));
+  await bench.disk.makeDirectory("/outside");
+  await bench.disk.makeDirectory("/save");
+  bench.disk.symlink("/save/.weft", "/outside");
+  await bench.open({ partFile: "/save/.weft/key.parts", wanted: [true, false] });
+  bench.writePieces(0, 1, 2);
+  await assert.rejects(bench.wait(bench.store.flush()), /leads out of "\/save"; remove the symlink/);
+  assert.deepEqual(await bench.disk.list("/outside"), []);
+});

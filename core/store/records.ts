@@ -210,8 +210,10 @@ function readSwarm(row: Row): SwarmRecord {
     [options.paused, options.sequential, options.allowLocal].every((flag) => typeof flag === "boolean") &&
     (options.select === undefined || isArrayOf("number", options.select)) &&
     isArrayOf("string", options.peers) && isArrayOf("string", options.trackers) &&
-    isNumbers(options.priorities) && isNumbers(options.limits);
+    isRecordOf(isPriority, options.priorities) && isRecordOf(isAmount, options.limits);
   if (!fits) throw new TypeError("its options are incomplete or of the wrong type");
+  const sums = [row.uploaded, row.downloaded, row.wasted, row.seed_time];
+  if (!sums.every(isAmount)) throw new TypeError("its sums are not amounts");
   return {
     ...options,
     key,
@@ -228,9 +230,17 @@ function isArrayOf(type: "number" | "string", value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === type);
 }
 
-function isNumbers(value: unknown): boolean {
+function isRecordOf(test: (item: unknown) => boolean, value: unknown): boolean {
   if (value === undefined) return true;
-  return typeof value === "object" && value !== null && isArrayOf("number", Object.values(value));
+  return typeof value === "object" && value !== null && Object.values(value).every(test);
+}
+
+function isPriority(value: unknown): boolean {
+  return Number.isInteger(value) && isAmount(value) && value as number <= 7;
+}
+
+function isAmount(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value < Infinity;
 }
 
 function readStamp(row: Row): FileStamp | undefined {

@@ -79,12 +79,20 @@ Deno.test("rows that can't be read count as absent, and the log says so", () =>
         "{}",
         JSON.stringify({ ...record, select: "all" }),
         JSON.stringify({ ...record, peers: [1] }),
+        JSON.stringify({ ...record, priorities: { 0: 99 } }),
+        JSON.stringify({ ...record, limits: { down: -1 } }),
       ]
     ) {
       await db.run([{ sql: "UPDATE swarm SET options = ?", values: [options] }]);
       assert.deepEqual(await state.swarms(), []);
     }
-    assert.equal(logs.length, 5);
+    assert.equal(logs.length, 7);
+    await db.run([{
+      sql: "UPDATE swarm SET options = ?, uploaded = ?",
+      values: [JSON.stringify(record), 2n ** 62n],
+    }]);
+    assert.deepEqual(await state.swarms(), []);
+    assert.match(logs[7], /its sums are not amounts/);
     assert.match(logs[0], /Cannot read the saved swarm "a{40}", it is left out: /);
     const pieces = state.pieces("k");
     const bad = { file: 0, home: "nowhere" as "part", size: 0, modified: 0, writing: false };
@@ -93,8 +101,8 @@ Deno.test("rows that can't be read count as absent, and the log says so", () =>
       stamps: [bad],
     });
     assert.deepEqual(await pieces.load(4), { bits: new Uint8Array(1), stamps: [] });
-    assert.match(logs[5], /some saved files of swarm "k"/);
-    assert.match(logs[6], /Cannot read 2 pages/);
+    assert.match(logs[8], /some saved files of swarm "k"/);
+    assert.match(logs[9], /Cannot read 2 pages/);
     await pieces.commit({ pages: [{ page: 0, bits: Uint8Array.of(0xff) }], stamps: [] });
     assert.deepEqual((await pieces.load(4)).bits, Uint8Array.of(0xf0));
   }));
