@@ -14,7 +14,8 @@ import { HttpReader } from "./http_reader.ts";
 const MAX_INTERIM = 8;
 // Real responses have a few dozen fields; guards against a head without end.
 const MAX_FIELDS = 256;
-const CHUNK = 64 * 1024;
+// What is read at once: small, since a compressed part inflates a thousandfold before anybody can count.
+const CHUNK = 16 * 1024;
 
 /** The port that a URL means. */
 export function httpPort(url: URL): number {

@@ -40,8 +40,9 @@ export class HttpReader {
       this.#start += part.length;
       return part;
     }
-    const into = new Uint8Array(limit);
-    const length = await this.#stream.read(into);
-    return length > 0 ? into.subarray(0, length) : undefined;
+    // Read into our buffer and copied: a part of one byte must not hold on to the memory of a whole read.
+    this.#start = this.#end = 0;
+    this.#end = await this.#stream.read(this.#buffer);
+    return this.#end > 0 ? await this.some(limit) : undefined;
   }
 }

@@ -21,6 +21,8 @@ export interface FetchMeans {
 const MAX_REDIRECTS = 5;
 // Tracker answers and peer lists are far smaller; a caller who expects more says so.
 const DEFAULT_MAX_BYTES = 1024 * 1024;
+// Most answers fit; longer ones double it.
+const FIRST_BYTES = 4 * 1024;
 // A name with many dead addresses must not eat the caller's whole timeout, nor be a way to probe them all.
 const MAX_ADDRESSES = 3;
 
@@ -147,20 +149,21 @@ async function readBounded(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
+  // One buffer that grows: a body that comes byte by byte must not become a million arrays.
+  let bytes = new Uint8Array(FIRST_BYTES);
   let length = 0;
   for await (const part of stream ?? []) {
-    length += part.length;
-    if (length > maxBytes) throw new ProtocolError(`the answer is larger than ${maxBytes} bytes`);
-    parts.push(part);
+    const end = length + part.length;
+    if (end > maxBytes) throw new ProtocolError(`the answer is larger than ${maxBytes} bytes`);
+    if (end > bytes.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * bytes.length));
+      larger.set(bytes.subarray(0, length));
+      bytes = larger;
+    }
+    bytes.set(part, length);
+    length = end;
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return bytes.subarray(0, length);
 }
 
 function answer(status: number, headers: Headers, bytes: Uint8Array, from: string): FetchAnswer {

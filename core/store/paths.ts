@@ -47,7 +47,7 @@ export function safePaths(
   });
   const root = new Folder();
   // Folders first, so that a file yields to them wherever it stands in the list.
-  const folders = wished.map((parts) => parts && root.below(parts.slice(0, -1)));
+  const folders = wished.map((parts) => parts?.slice(0, -1).reduce((at, name) => at.folder(name), root));
   return wished.map((parts, i) => parts && [...parts.slice(0, -1), folders[i]!.place(parts.at(-1)!)].join("/"));
 }
 
@@ -58,16 +58,12 @@ class Folder {
   /** The number to try next for a name that is taken. */
   readonly #next = new Map<string, number>();
 
-  /** The folder at the end of `names`. */
-  below(names: readonly string[]): Folder {
-    let at: Folder = this;
-    for (const name of names) {
-      const key = foldName(name);
-      const known = at.#folders.get(key);
-      if (known) at = known;
-      else at.#folders.set(key, at = new Folder());
-    }
-    return at;
+  /** The folder of that name. */
+  folder(name: string): Folder {
+    const key = foldName(name);
+    let folder = this.#folders.get(key);
+    if (!folder) this.#folders.set(key, folder = new Folder());
+    return folder;
   }
 
   /** Puts a file here; returns the name that it got. */
