@@ -47,6 +47,7 @@ export async function addOrResume(runtime: Runtime, request: AddSwarm, key: stri
     paused: false,
     select: request.select ?? runtime.swarm(key).files.map((_, index) => index),
     sequential: request.sequential ?? false,
-    limits: request.limits ?? {},
+    allowLocal: request.allowLocal ?? false,
+    limits: { down: undefined, up: undefined, ...request.limits },
   });
 }

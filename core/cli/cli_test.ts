@@ -91,6 +91,7 @@ Deno.test("a slip in a command or an option exits 2 and says what was meant", ()
     assert.equal(option.code, 2);
     assert.match(option.error, /Did you mean --seed\?/);
     assert.match((await done("get", "x", "--out", "d", "--down", "fast")).error, /--down .*10 MB\/s.*"fast"/);
+    assert.match((await done("get", "x", "--out", "d", "--peer", "there")).error, /--peer .*"there"/);
     assert.match((await done("get", "x.torrent")).error, /required option '--out <dir>'/);
   }));
 
@@ -113,6 +114,10 @@ Deno.test("create overwrites only when told, and makes no torrent of nothing", (
     await write(world, "/home/empty/file", "");
     assert.match((await world.done("create", "empty")).error, /there is nothing in it/);
     assert.match((await world.done("create", "nowhere")).error, /There is no file or folder/);
+    assert.match(
+      (await world.done("create", "data", "--out", "nowhere/x.torrent")).error,
+      /There is no folder "\/home\/nowhere" to write "x\.torrent" in/,
+    );
     assert.match((await world.done("create", "data", "--force", "--piece-length", "20000")).error, /power of two/);
   }));
 
@@ -131,7 +136,9 @@ Deno.test("show numbers the files, and reads magnets", () =>
       'weft: There is no file "nothing.torrent": expected a .torrent file or a magnet link\n',
     ]);
     await write(world, "/home/bad.torrent", "d4:infoi1ee");
-    assert.equal((await world.done("show", "bad.torrent")).code, 1);
+    const bad = await world.done("show", "bad.torrent");
+    assert.equal(bad.code, 1);
+    assert.match(bad.error, /^weft: "bad\.torrent" is no good torrent: /);
   }));
 
 Deno.test("check lists every mistake of a profile with its place", () =>
@@ -201,20 +208,36 @@ Deno.test("get goes on with what an earlier run kept in its state", () =>
     const { key } = parseMetainfo(torrent).info.id;
     assert.deepEqual(runtime.calls, [
       ["addPeers", key, ["192.0.2.1:1"]],
-      ["update", key, { paused: false, select: [], sequential: false, limits: {} }],
+      ["update", key, {
+        paused: false,
+        select: [],
+        sequential: false,
+        allowLocal: false,
+        limits: { down: undefined, up: undefined },
+      }],
     ]);
     runtime.change({ state: "seeding" });
     assert.equal(await simulation.complete(exit), 0);
   }));
 
-Deno.test("get exits 1 with the reason when the swarm fails", () =>
+Deno.test("get exits 1 with the reason when the swarm fails, even when state can't be saved either", () =>
   inWorld(async (world) => {
     await makeTorrent(world);
+    world.runtime.stop = () => Promise.reject(new Error("database or disk is full"));
     const exit = world.weft("get", "data.torrent", "--out", "got");
     await world.simulation.runUntil(() => world.runtime.swarms.size > 0);
     world.runtime.change({ state: "failed", error: 'No space left for "/home/got/data"' });
     assert.equal(await world.simulation.complete(exit), 1);
-    assert.match(world.terminal.errors, /weft: data: failed: No space left/);
+    assert.match(world.terminal.errors, /weft: database or disk is full\nweft: data: failed: No space left/);
+  }));
+
+Deno.test("a folder that can't hold state is an error that says where else it can be", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    await write(world, "/home/taken", "a file");
+    const { code, error } = await world.done("get", "data.torrent", "--out", "taken");
+    assert.equal(code, 1);
+    assert.match(error, /"\/home\/taken\/\.weft".*; state can be kept elsewhere: --state/);
   }));
 
 Deno.test("an interrupt stops gracefully with 130, a second one at once", () =>
@@ -242,16 +265,19 @@ Deno.test("--json writes events, progress each second, and how it ended", () =>
     await makeTorrent(world);
     const { simulation, weft, runtime, terminal } = world;
     const before = terminal.output.length;
-    const exit = weft("get", "data.torrent", "--out", "got", "--json");
+    const exit = weft("get", "data.torrent", "--out", "got", "--json", "--seed");
     await simulation.runUntil(() => runtime.swarms.size > 0);
     await simulation.run(2_500);
     runtime.change({ state: "seeding", wantedDone: 40_003 });
+    await simulation.run(100);
+    terminal.signal("SIGINT");
     assert.equal(await simulation.complete(exit), 0);
     const lines = terminal.output.slice(before).trim().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual(lines[0].event, "swarm.added");
     const progress = lines.filter(({ event }) => event === "progress");
-    assert.equal(progress.length, 4); // at 0, 1 and 2 s, and at the end
+    assert.equal(progress.length, 6); // at 0, 1 and 2 s, when complete, and as it begins and ends to seed
     assert.equal(progress[3].done, 40_003);
+    assert.deepEqual(lines.flatMap(({ sequence }) => sequence ?? []), [1, 2]);
     const last = lines.at(-1);
     assert.deepEqual([last.event, last.code, last.worstStallMs], ["exit", 0, 0]);
     assert.ok(last.seconds >= 2.5);

@@ -4,7 +4,7 @@ import { MAX_PIECE_LENGTH, parseMetainfo } from "../wire/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { collectFiles } from "./files.ts";
 import { hashFiles } from "./hash_files.ts";
-import { baseName, resolvePath } from "./path.ts";
+import { baseName, parentOf, resolvePath } from "../config/mod.ts";
 import { type Program, repeated, sizeOption } from "./options.ts";
 import { StatusLine } from "./status_line.ts";
 import { magnetOf } from "./show.ts";
@@ -48,6 +48,10 @@ async function create(context: Context, path: string, options: CreateOptions): P
   const root = resolvePath(cwd, path);
   const name = baseName(root);
   const out = resolvePath(cwd, options.out ?? `${name}.torrent`);
+  const folder = parentOf(out);
+  if ((await disk.stat(folder))?.kind !== "directory") {
+    throw usageError(`There is no folder "${folder}" to write "${baseName(out)}" in`);
+  }
   if (!options.force && await disk.lstat(out)) {
     throw usageError(`"${options.out ?? `${name}.torrent`}" exists; use --force to overwrite it, or --out for another`);
   }

@@ -2,7 +2,7 @@
 import type { Disk } from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
 import { usageError } from "./environment.ts";
-import { baseName } from "./path.ts";
+import { baseName } from "../config/mod.ts";
 
 /** A file to go into a torrent. */
 export interface ListedFile {

@@ -2,8 +2,8 @@
 import { CommandError, formatDuration, formatSize } from "../api/mod.ts";
 import { addOrResume, addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
-import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./options.ts";
+import { resolvePath } from "../config/mod.ts";
+import { peerOption, type Program, rateOption } from "./options.ts";
 import { headline } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
@@ -29,7 +29,7 @@ export function addGet(program: Program, context: Context): void {
     .argument("<torrent>", ".torrent file or magnet link")
     .requiredOption("--out <dir>", "folder for its files")
     .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)")
-    .option("--peer <ip:port>", "a peer to connect to; may be repeated", repeated)
+    .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
     .option("--select <files>", "only these: numbers and ranges as `weft show` counts them, or names with *")
     .option("--sequential", "first pieces first")

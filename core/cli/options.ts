@@ -1,6 +1,7 @@
 /** What commands share: the tree they hang on, and the kinds of options. @module */
 import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { parseRate, parseSize } from "../api/mod.ts";
+import { parseHostPort } from "../wire/mod.ts";
 
 /** The command that subcommands are added to. */
 export type Program = Command<[], { debug?: true }>;
@@ -8,6 +9,12 @@ export type Program = Command<[], { debug?: true }>;
 /** An option that may be given again: collects its values. */
 export function repeated(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
+}
+
+/** An option that names a peer as `host:port`, and may be given again. */
+export function peerOption(value: string, earlier: readonly string[] = []): string[] {
+  asArgument(() => parseHostPort(value));
+  return repeated(value, earlier);
 }
 
 /** A rate option in bytes per second: `500 KiB/s`; undefined is unlimited. */

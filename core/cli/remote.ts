@@ -10,8 +10,8 @@ import {
 import { connectControl, controlAnswers, type ControlClient, controlPath } from "../control/mod.ts";
 import { addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
-import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./options.ts";
+import { resolvePath } from "../config/mod.ts";
+import { peerOption, type Program, rateOption } from "./options.ts";
 import { percent, progressLine, shareDone } from "./progress.ts";
 import { readProfile } from "./settings.ts";
 import { readSource } from "./source.ts";
@@ -59,7 +59,7 @@ export function addRemote(program: Program, context: Context): void {
     .description("Adds a torrent to a running Weft.")
     .argument("<torrent>", ".torrent file or magnet link")
     .option("--out <dir>", "folder for its files (default: the profile's)")
-    .option("--peer <ip:port>", "a peer to connect to; may be repeated", repeated)
+    .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--select <files>", "only these: numbers and ranges as `weft show` counts them, or names with *")
     .option("--sequential", "first pieces first")
     .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)

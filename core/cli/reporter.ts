@@ -1,5 +1,5 @@
 /** How a running command tells what happens: a block redrawn on a terminal, plain lines, or lines of JSON. @module */
-import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal } from "../api/mod.ts";
+import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal, TrackerStatus } from "../api/mod.ts";
 import type { LogLine } from "../runtime/mod.ts";
 import type { Context } from "./environment.ts";
 import { headline, progressBlock, progressLine } from "./progress.ts";
@@ -49,6 +49,8 @@ export function createReporter(context: Context, options: ReportOptions): Report
 class PlainReporter implements Reporter {
   readonly period: number = PLAIN_INTERVAL;
   readonly #headlines = new Map<string, string>();
+  /** What each tracker said last that was wrong. */
+  readonly #troubles = new Map<string, string>();
 
   constructor(readonly terminal: Terminal, readonly debug: boolean, readonly probe?: StallProbe) {}
 
@@ -57,25 +59,37 @@ class PlainReporter implements Reporter {
   }
 
   progress(snapshot: RuntimeSnapshot): void {
-    this.milestone(snapshot);
     for (const swarm of snapshot.swarms) {
       const moving = swarm.state === "downloading" || swarm.state === "checking" || swarm.up > 0;
-      if (moving) this.terminal.out(`${progressLine(swarm)}\n`);
+      if (!this.#tellState(swarm) && moving) this.terminal.out(`${progressLine(swarm)}\n`);
     }
   }
 
   milestone({ swarms }: RuntimeSnapshot): void {
-    for (const swarm of swarms) {
-      const line = headline(swarm);
-      if (this.#headlines.get(swarm.id) !== line) this.terminal.out(`${line}\n`);
-      this.#headlines.set(swarm.id, line);
-    }
+    for (const swarm of swarms) this.#tellState(swarm);
   }
 
-  event(): void {}
+  event({ event, swarm, data }: RuntimeEvent): void {
+    if (event !== "tracker.status") return;
+    const { url, error, warning } = data.status as TrackerStatus;
+    const trouble = error ?? warning;
+    const key = `${swarm} ${url}`;
+    if (trouble === undefined || this.#troubles.get(key) === trouble) return;
+    this.#troubles.set(key, trouble);
+    this.log({ level: "warn", source: "weft", message: `tracker ${url}: ${trouble}` });
+  }
 
   note(text: string): void {
     this.terminal.out(`${printable(text)}\n`);
+  }
+
+  /** Tells a swarm's state if it is new; returns whether it was. */
+  #tellState(swarm: SwarmSnapshot): boolean {
+    const line = headline(swarm);
+    if (this.#headlines.get(swarm.id) === line) return false;
+    this.#headlines.set(swarm.id, line);
+    this.terminal.out(`${line}\n`);
+    return true;
   }
 
   log(line: LogLine): void {

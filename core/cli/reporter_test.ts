@@ -22,6 +22,7 @@ async function report(
 Deno.test("plain lines tell each state once, and progress only of what moves", async () => {
   const out = await report(new MemoryTerminal(), (reporter, runtime) => {
     reporter.progress(runtime.snapshot());
+    reporter.progress(runtime.snapshot());
     runtime.change({ state: "seeding" });
     reporter.milestone(runtime.snapshot());
     reporter.progress(runtime.snapshot());
@@ -32,6 +33,27 @@ Deno.test("plain lines tell each state once, and progress only of what moves", a
     "film: downloading, 1",
     "film: seeding",
   ]);
+});
+
+Deno.test("what is wrong with a tracker is told once, also on a terminal", async () => {
+  for (const interactive of [false, true]) {
+    const terminal = new MemoryTerminal({ interactive });
+    await report(terminal, (reporter) => {
+      const told = (status: Record<string, unknown>): void =>
+        reporter.event({
+          sequence: 1,
+          time: 0,
+          event: "tracker.status",
+          swarm: "film",
+          data: { status: { url: "http://t/a", ...status } },
+        });
+      told({ state: "announcing" });
+      told({ state: "failed", error: "refused" });
+      told({ state: "failed", error: "refused" });
+      told({ state: "working", warning: "too often" });
+    });
+    assert.equal(terminal.errors, "weft: tracker http://t/a: refused\nweft: tracker http://t/a: too often\n");
+  }
 });
 
 Deno.test("a terminal's block is cleared before anything else is written", async () => {

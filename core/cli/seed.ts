@@ -1,8 +1,8 @@
 /** `weft seed`: upload what is there already. @module */
 import { CommandError } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
-import { resolvePath } from "./path.ts";
-import { type Program, rateOption, repeated } from "./options.ts";
+import { resolvePath } from "../config/mod.ts";
+import { peerOption, type Program, rateOption } from "./options.ts";
 import { headline } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
@@ -25,7 +25,7 @@ export function addSeed(program: Program, context: Context): void {
     .requiredOption("--data <dir>", "folder that holds what the torrent names")
     .option("--skip-check", "trust the data instead of checking it first")
     .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)")
-    .option("--peer <ip:port>", "a peer to connect to; may be repeated", repeated)
+    .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
     .option("--up <rate>", "upload limit", rateOption)
     .option("--allow-local", "its trackers may be on loopback and private addresses")

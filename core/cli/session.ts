@@ -2,7 +2,7 @@
 import { CommandError, ConfigError, type Plugin, type Runtime, type Settings, type Timer } from "../api/mod.ts";
 import { claimControl, controlPath, serveControl } from "../control/mod.ts";
 import { type Context, exitCodes } from "./environment.ts";
-import { parentOf } from "./path.ts";
+import { parentOf } from "../config/mod.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
 
@@ -34,7 +34,11 @@ export async function runSession(
   const { host, start, builtins, version, temporary } = context;
   const { state } = settings.store;
   const socket = controlPath(state, temporary);
-  await host.disk.makeDirectory(parentOf(state));
+  try {
+    await host.disk.makeDirectory(parentOf(state));
+  } catch (error) {
+    throw new CommandError(`${messageOf(error)}; state can be kept elsewhere: --state, or "store.state" in a profile`);
+  }
   await claimControl(host, socket, state);
 
   const reporter = createReporter(context, options);
@@ -59,7 +63,11 @@ export async function runSession(
         await server.close();
       }
     } finally {
-      await runtime.stop();
+      await runtime.stop().catch((error) => {
+        // Told beside what went wrong before, and not instead of it.
+        reporter.log({ level: "error", source: "weft", message: messageOf(error) });
+        code = exitCodes.failed;
+      });
     }
   } catch (error) {
     if (error instanceof ConfigError) code = exitCodes.usage;
@@ -76,6 +84,7 @@ function newSession(
   reporter: Reporter,
   interrupted: AbortSignal,
 ): Session {
+  let reported = 0;
   return {
     runtime,
     reporter,
@@ -104,10 +113,11 @@ function newSession(
       interrupted.addEventListener("abort", interrupt);
       if (interrupted.aborted) interrupt();
       using _events = runtime.subscribe((event) => {
+        reported = event.sequence;
         reporter.event(event);
         // From a fresh stack: the runtime is in the middle of something.
         if (event.event.startsWith("swarm.")) Promise.resolve().then(milestone);
-      }, 0);
+      }, reported);
       tick();
       try {
         return await settled.promise;
@@ -134,6 +144,10 @@ function interruptOnSignals(
     }));
   }
   return stack;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function orThrow(resolve: (use: string) => Promise<Plugin | string>): (use: string) => Promise<Plugin> {

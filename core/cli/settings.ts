@@ -3,7 +3,7 @@ import { type BindAddress, type ConfigNode, DiskError, type Plugin, type Setting
 import { loadProfile } from "../config/mod.ts";
 import { parseIp } from "../wire/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
-import { parentOf, resolvePath } from "./path.ts";
+import { parentOf, resolvePath } from "../config/mod.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
 
 /** A profile is small; the cap keeps a wrong path from filling memory. In bytes. */

@@ -1,9 +1,9 @@
 /** What a command is to work on: a .torrent file or a magnet link. @module */
-import { DiskError } from "../api/mod.ts";
+import { CommandError, DiskError } from "../api/mod.ts";
 import type { Magnet, Metainfo } from "../wire/mod.ts";
-import { MAX_TORRENT_SIZE, parseMagnet, parseMetainfo } from "../wire/mod.ts";
+import { MAX_TORRENT_SIZE, parseMagnet, parseMetainfo, ProtocolError } from "../wire/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
-import { resolvePath } from "./path.ts";
+import { resolvePath } from "../config/mod.ts";
 
 /** A torrent as the user named it: `source` is what a runtime is given. */
 export type TorrentSource =
@@ -14,7 +14,8 @@ export type TorrentSource =
  * Reads a .torrent file or a magnet link.
  *
  * @throws {ConfigError} when it is neither
- * @throws {ProtocolError} when it can't be read
+ * @throws {CommandError} when the file holds no torrent
+ * @throws {ProtocolError} when the magnet link is wrong
  */
 export async function readSource({ host, cwd }: Environment, text: string): Promise<TorrentSource> {
   if (/^magnet:/i.test(text)) {
@@ -31,6 +32,9 @@ export async function readSource({ host, cwd }: Environment, text: string): Prom
   } catch (cause) {
     if (cause instanceof DiskError && cause.fault === "notFound") {
       throw usageError(`There is no file "${text}": expected a .torrent file or a magnet link`);
+    }
+    if (cause instanceof ProtocolError) {
+      throw new CommandError(`"${text}" is no good torrent: ${cause.message}`, { cause });
     }
     throw cause;
   }

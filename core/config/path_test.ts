@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { resolvePath } from "./path.ts";
+import { baseName, parentOf, resolvePath } from "./path.ts";
 
 Deno.test("resolvePath() starts relative paths at the base and keeps absolute ones", () => {
   const cases: [string, string, string][] = [
@@ -15,4 +15,9 @@ Deno.test("resolvePath() starts relative paths at the base and keeps absolute on
     ["/srv", "D:\\data", "D:/data"],
   ];
   for (const [base, path, resolved] of cases) assert.equal(resolvePath(base, path), resolved, `${base} + ${path}`);
+});
+
+Deno.test("baseName() and parentOf() cut a path at its last slash", () => {
+  assert.equal(baseName("/home/ada/data/"), "data");
+  assert.equal(parentOf("/home/ada/data"), "/home/ada");
 });
