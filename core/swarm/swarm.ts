@@ -370,8 +370,7 @@ export class Swarm implements SessionSwarm {
     await this.store?.select(this.#wantedFiles());
     if (!this.picker) return;
     this.picker.setPriorities(this.#piecePriorities());
-    for (const session of this.sessions) session.interesting = this.picker.interesting(session.machine.peerPieces);
-    if (this.state === "downloading" || this.state === "seeding") this.#settle();
+    this.#reconsider();
   }
 
   /** The priorities that select just these files. */
@@ -751,7 +750,10 @@ export class Swarm implements SessionSwarm {
     const store = this.store;
     this.#rested = store ?? this.#rested;
     this.store = this.picker = undefined;
-    await Promise.all([told, store?.close()]);
+    const closed = store?.close().catch((error) => {
+      this.#kernel.log.warn(`Cannot save all of "${this.name}": ${message(error)}`);
+    });
+    await Promise.all([told, closed]);
     await this.#save();
     this.#drained?.resolve();
     this.#drained = undefined;
@@ -874,6 +876,13 @@ export class Swarm implements SessionSwarm {
     const { picker } = this;
     if (!picker) return;
     picker.reset();
+    this.#reconsider();
+  }
+
+  /** What is wanted changed: of whom something is wanted, and whether it is complete. */
+  #reconsider(): void {
+    const { picker } = this;
+    if (!picker) return;
     for (const session of this.sessions) session.interesting = picker.interesting(session.machine.peerPieces);
     if (this.state !== "downloading" && this.state !== "seeding") return;
     this.#settle();
@@ -1069,7 +1078,8 @@ export class Swarm implements SessionSwarm {
 
 /** Plugins may yield anything. */
 function isCandidate(candidate: PeerCandidate): boolean {
-  const { ip, port, key } = candidate?.address ?? {};
+  const { namedBy, address: { ip, port, key } = {} } = candidate ?? {};
+  if (namedBy !== undefined && typeof namedBy !== "string") return false;
   return typeof ip === "string" && typeof key === "string" && parseIp(ip)?.text === ip && Number(port) > 0;
 }
 

@@ -240,3 +240,22 @@ Deno.test("two adds of the same torrent at once bring one swarm", async () => {
   assert.deepEqual(results.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
   assert.equal(peer.runtime.snapshot().swarms.length, 1);
 });
+
+Deno.test("what is selected later is asked of those who have it, also while the rest still comes", async () => {
+  await using swarm = new SimSwarm(14);
+  const torrent = makeTorrent({ files: [640_000, 640_000], pieceLength: 64 * 1024 });
+  const leech = await swarm.peer("leech");
+  await swarm.add(leech, torrent, { select: [0] });
+  const host = swarm.simulation.host("half");
+  const half = await swarm.simulation.complete(ScriptedPeer.join(host, leech.address, torrent.id));
+  half.say((writer) => {
+    for (let piece = 12; piece < 20; piece++) writer.have(piece);
+    writer.unchoke();
+  });
+  await swarm.simulation.run(5_000);
+  assert.equal(half.count("interested"), 0);
+  await swarm.simulation.complete(leech.runtime.update(torrent.id, { select: [0, 1] }));
+  await swarm.simulation.run(5_000);
+  assert.equal(half.count("interested"), 1);
+  assert.ok(half.requests.length > 0);
+});
