@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { discoverPeers, type PeerCandidate } from "../api/mod.ts";
+import { registerHandler } from "../bus/mod.ts";
+import { createSimulation, type Simulation } from "../host/memory/mod.ts";
+import { InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
+import { Discovery } from "./discovery.ts";
+import { testKernel } from "./test_kernel.ts";
+
+const id = torrentId({ v1: InfoHash.parse("ab".repeat(20)) });
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+type Source = (signal: AbortSignal, round: number) => AsyncGenerator<PeerCandidate, { again?: number } | void>;
+
+/** A discovery with sources by name; `rounds` has the time of each round, `admitted` each batch. */
+function bench(sources: Record<string, Source>, wanted: () => number = () => 10): {
+  readonly simulation: Simulation;
+  readonly discovery: Discovery;
+  readonly rounds: number[];
+  readonly admitted: [source: string, count: number, at: number][];
+} {
+  const simulation = createSimulation({ seed: 1 });
+  const rounds: number[] = [];
+  const admitted: [string, number, number][] = [];
+  const first = Object.keys(sources)[0];
+  const registrations = Object.entries(sources).map(([name, source]) =>
+    registerHandler(name, discoverPeers, (request, signal) => {
+      if (name === first) rounds.push(simulation.now);
+      assert.ok(request.wanted > 0);
+      return source(signal, rounds.length);
+    })
+  );
+  const discovery = new Discovery(testKernel(simulation.host("me"), { registrations }), {
+    id,
+    wanted,
+    admit: (source, candidates) => {
+      admitted.push([source, candidates.length, simulation.now]);
+      return Promise.resolve(candidates.length);
+    },
+  });
+  return { simulation, discovery, rounds, admitted };
+}
+
+/** Yields `count` peers at once. */
+const yields = (count: number, again?: number): Source =>
+  async function* () {
+    await Promise.resolve();
+    for (let i = 0; i < count; i++) yield { address: peerAddress("30.0.0.1", 1 + i) };
+    return { again };
+  };
+
+Deno.test("a round that brings peers is repeated after half a minute, one that doesn't later and later", async () => {
+  const some = bench({ some: yields(3) });
+  some.discovery.start();
+  await some.simulation.run(95 * SECOND);
+  assert.deepEqual(some.rounds, [0, 30, 60, 90].map((at) => at * SECOND));
+  const none = bench({ none: yields(0) });
+  none.discovery.start();
+  await none.simulation.run(120 * MINUTE);
+  const gaps = none.rounds.slice(1).map((at, i) => (at - none.rounds[i]) / MINUTE);
+  assert.deepEqual(gaps.slice(0, 6), [1, 2, 4, 8, 15, 15]);
+});
+
+Deno.test("a source says when it wants to be asked again, within reason", async () => {
+  for (const [again, every] of [[0, 5 * SECOND], [10 * MINUTE, 10 * MINUTE], [Infinity, 24 * 60 * MINUTE]]) {
+    const { simulation, discovery, rounds } = bench({ source: yields(1, again) });
+    discovery.start();
+    await simulation.run(every + SECOND);
+    assert.deepEqual(rounds, [0, every]);
+    discovery.stop();
+  }
+});
+
+Deno.test("nobody is asked while no peers are wanted", async () => {
+  let wanted = 0;
+  const { simulation, discovery, rounds } = bench({ source: yields(1) }, () => wanted);
+  discovery.start();
+  await simulation.run(5 * MINUTE);
+  assert.deepEqual(rounds, []);
+  wanted = 5;
+  await simulation.run(MINUTE);
+  assert.ok(rounds.length > 0);
+});
+
+Deno.test("candidates are admitted in batches, by source, and soon", async () => {
+  const slow: Source = async function* () {
+    yield { address: peerAddress("30.0.0.2", 1) };
+    await new Promise(() => {});
+  };
+  const { simulation, discovery, admitted } = bench({ many: yields(120), slow });
+  discovery.start();
+  await simulation.run(SECOND);
+  assert.deepEqual(admitted.map(([source, count]) => `${source} ${count}`).sort(), [
+    "many 20",
+    "many 50",
+    "many 50",
+    "slow 1",
+  ]);
+  assert.ok(admitted.every(([, , at]) => at <= 100), "a slow source held up what another brought");
+});
+
+Deno.test("stop() ends the round, and starting again begins one; starting twice does not", async () => {
+  let aborted = 0;
+  const waits: Source = async function* (signal) {
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    aborted++;
+    yield { address: peerAddress("30.0.0.2", 1) };
+  };
+  const { simulation, discovery, rounds, admitted } = bench({ waits });
+  discovery.start();
+  discovery.start();
+  await simulation.run(SECOND);
+  discovery.stop();
+  await simulation.run(SECOND);
+  assert.deepEqual([rounds.length, aborted, admitted.length], [1, 1, 0]);
+  assert.equal(simulation.pendingTimers, 0);
+  discovery.start();
+  await simulation.run(SECOND);
+  assert.equal(rounds.length, 2);
+  discovery.stop();
+});
