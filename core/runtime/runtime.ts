@@ -31,6 +31,7 @@ import type { Kernel } from "../swarm/kernel.ts";
 import { Pacer } from "../swarm/pacer.ts";
 import { RateLimiter } from "../swarm/rate_limit.ts";
 import { ReadBuffers } from "../swarm/read_buffers.ts";
+import { detailOf, snapshotOf } from "../swarm/snapshot.ts";
 import { Swarm } from "../swarm/swarm.ts";
 import { Swarms } from "../swarm/swarms.ts";
 import { EventLog, plainEvent } from "./events.ts";
@@ -114,6 +115,7 @@ class WeftRuntime implements Runtime {
     try {
       await this.#openState();
       this.#staged = await stagePlugins({
+        clock: this.#host.clock,
         entries: settings.plugins,
         resolvePlugin,
         remedies: (capability) => this.#remedies(capability),
@@ -183,10 +185,10 @@ class WeftRuntime implements Runtime {
     if (change.trackers || change.allowLocal !== undefined) await swarm.setTrackers(change);
     if (change.limits) await swarm.setLimits(change.limits);
     if (change.sequential !== undefined) await swarm.setSequential(change.sequential);
-    const priorities = { ...change.select && swarm.selection(change.select), ...change.priorities };
+    const priorities = { ...change.select && swarm.prioritiesOf(change.select), ...change.priorities };
     if (Object.keys(priorities).length > 0) await swarm.setPriorities(priorities);
     if (change.paused !== undefined) await swarm.setPaused(change.paused);
-    return swarm.snapshot(this.#host.clock.now());
+    return snapshotOf(swarm, this.#host.clock.now());
   }
 
   recheck(id: string): Promise<void> {
@@ -195,7 +197,7 @@ class WeftRuntime implements Runtime {
   }
 
   async addPeers(id: string, peers: readonly string[]): Promise<void> {
-    await this.#swarms.get(id).addPeers(peers);
+    await this.#swarms.get(id).peers.admitNamed(peers);
     this.#swarms.wake();
   }
 
@@ -206,7 +208,7 @@ class WeftRuntime implements Runtime {
 
   snapshot(): RuntimeSnapshot {
     const now = this.#host.clock.now();
-    const swarms = [...this.#swarms.all].map((swarm) => swarm.snapshot(now));
+    const swarms = [...this.#swarms.all].map((swarm) => snapshotOf(swarm, now));
     return {
       sequence: this.#events.sequence,
       version: this.#options.version,
@@ -222,7 +224,7 @@ class WeftRuntime implements Runtime {
   }
 
   swarm(id: string): SwarmDetail {
-    return this.#swarms.get(id).detail(this.#host.clock.now());
+    return detailOf(this.#swarms.get(id), this.#host.clock.now());
   }
 
   subscribe(listener: (event: RuntimeEvent) => void, since?: number): Disposable {

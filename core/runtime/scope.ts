@@ -12,6 +12,10 @@ import type {
   Verb,
 } from "../api/mod.ts";
 import { registerHandler, registerValue, type Registration } from "../bus/mod.ts";
+import { withDeadline } from "../swarm/deadline.ts";
+
+// Nobody waits longer for one plugin to let go of one thing (ms), at shutdown above all.
+const CLEANUP_TIMEOUT = 5_000;
 
 /** What a scope gives its plugin. */
 export interface ScopeOptions {
@@ -101,7 +105,7 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
     this.#timers.clear();
     for (const run of this.#cleanup.reverse()) {
       try {
-        await run();
+        await withDeadline(this.#options.clock, CLEANUP_TIMEOUT, "it did not end", run);
       } catch (error) {
         this.log.error(`Cannot clean up: ${error instanceof Error ? error.message : error}`);
       }

@@ -61,6 +61,16 @@ Deno.test("a cleanup that throws is logged, and the rest goes on", async () => {
   assert.deepEqual(log, ["Cannot clean up: stuck"]);
 });
 
+Deno.test("a cleanup that never ends is given up, and the rest goes on", async () => {
+  const { simulation, scope, log } = bench();
+  const done: string[] = [];
+  scope.defer(() => void done.push("first"));
+  scope.defer(() => new Promise(() => {}));
+  await simulation.complete(scope[Symbol.asyncDispose]());
+  assert.deepEqual(done, ["first"]);
+  assert.match(log.join("\n"), /Cannot clean up: it did not end within 5 s/);
+});
+
 Deno.test("handlers and values are registered until they are disposed of", () => {
   const { scope, changes } = bench();
   const handler = scope.on(swarmAdded, () => {});

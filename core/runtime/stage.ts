@@ -1,6 +1,7 @@
 /** Stages the plugins of a profile: sets each up in its own scope, or undoes them all. @module */
-import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
+import { type Clock, ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
 import { HookTable } from "../bus/mod.ts";
+import { withDeadline } from "../swarm/deadline.ts";
 import { placeOf, type PlannedEntry, startOrder } from "./order.ts";
 import type { Scope } from "./scope.ts";
 
@@ -9,8 +10,12 @@ export interface StagedEntry extends PlannedEntry {
   readonly scope: Scope;
 }
 
+// A plugin that looks up names while it starts is done long before; one that never is must not keep the rest waiting.
+const SETUP_TIMEOUT = 30_000;
+
 /** What staging needs. */
 export interface StageOptions {
+  readonly clock: Clock;
   readonly entries: readonly PluginEntry[];
   resolvePlugin(use: string): Promise<Plugin>;
   /** Names of plugins that would provide a capability. */
@@ -41,7 +46,7 @@ export async function stagePlugins(options: StageOptions): Promise<StagedEntry[]
       try {
         const scope = options.scope(entry, plugin);
         started.set(entry, { entry, plugin, scope });
-        await plugin.setup(scope);
+        await withDeadline(options.clock, SETUP_TIMEOUT, "it did not finish its setup", () => plugin.setup(scope));
       } catch (error) {
         throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${text(error)}`]);
       }

@@ -13,7 +13,8 @@ interface Script {
 
 /** Stages plugins of these names; `undone` notes whose scopes were disposed of. */
 async function stage(scripts: Record<string, Script>, undone: string[] = []): Promise<StagedEntry[]> {
-  const { clock, random } = createSimulation({ seed: 1 });
+  const simulation = createSimulation({ seed: 1 });
+  const { clock, random } = simulation;
   const quiet = (): void => {};
   const entries: PluginEntry[] = Object.keys(scripts).map((name, i) => ({
     name,
@@ -21,7 +22,8 @@ async function stage(scripts: Record<string, Script>, undone: string[] = []): Pr
     config: {},
     place: { file: "p.yaml", line: i + 1, column: 5 },
   }));
-  return await stagePlugins({
+  return await simulation.complete(stagePlugins({
+    clock,
     entries,
     resolvePlugin: (use) => {
       const { setup = quiet, ...rest } = scripts[use];
@@ -44,7 +46,7 @@ async function stage(scripts: Record<string, Script>, undone: string[] = []): Pr
       scope.defer(() => void undone.push(name));
       return scope;
     },
-  });
+  }));
 }
 
 async function problems(scripts: Record<string, Script>, undone: string[] = []): Promise<readonly string[]> {
@@ -111,4 +113,12 @@ Deno.test("retire() undoes everything, last first", async () => {
   assert.deepEqual(tableOf(staged, 1).values(transports).map(({ key }) => key), ["tcp"]);
   await retire(staged);
   assert.deepEqual(undone, ["b", "a"]);
+});
+
+Deno.test("a setup that never ends is named after half a minute, and what had started is undone", async () => {
+  const undone: string[] = [];
+  assert.deepEqual(await problems({ a: {}, stuck: { setup: () => new Promise(() => {}) } }, undone), [
+    'p.yaml:2:5: cannot start "stuck": it did not finish its setup within 30 s',
+  ]);
+  assert.deepEqual(undone, ["stuck", "a"]);
 });

@@ -86,7 +86,7 @@ async function dialOver(
     return await kernel.bus.around(dialPeer, request, async (request) => {
       const dialed = kernel.bus.get(transports, transport);
       if (!dialed) throw new Error(`no plugin provides the transport "${transport}" any more`);
-      stream = await dialed.dial(request.address, abort.signal);
+      stream = await orAborted(dialed.dial(request.address, abort.signal), abort.signal);
       return { stream, encryption: "none" };
     });
   } catch (error) {
@@ -96,6 +96,15 @@ async function dialOver(
     timer.cancel();
     outer.removeEventListener("abort", stop);
   }
+}
+
+/** What a transport dialed, or the signal's reason when that comes first; what is dialed after it is closed. */
+async function orAborted(dial: Promise<ByteStream>, signal: AbortSignal): Promise<ByteStream> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  dial.then((stream) => signal.aborted ? stream.close() : resolve(stream)).catch(reject);
+  return await promise;
 }
 
 async function shakeOut(clock: Clock, { stream }: OpenedStream, own: OwnHandshake): Promise<Handshake> {
@@ -158,13 +167,15 @@ async function readExactly(stream: ByteStream, into: Uint8Array, from: number, t
   }
 }
 
-/** Runs a handshake; the stream is closed when it fails or takes too long. */
+/** Runs a handshake; the stream is closed when it fails or takes too long, whatever the stream does. */
 async function withTimeout<T>(clock: Clock, stream: ByteStream, run: () => Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
   const timer = clock.after(HANDSHAKE_TIMEOUT, () => {
-    stream.close(new ProtocolError(`Cannot shake hands: nothing complete within ${HANDSHAKE_TIMEOUT / 1000} s`));
+    reject(new ProtocolError(`Cannot shake hands: nothing complete within ${HANDSHAKE_TIMEOUT / 1000} s`));
   });
+  run().then(resolve, reject);
   try {
-    return await run();
+    return await promise;
   } catch (error) {
     stream.close(error instanceof Error ? error : undefined);
     throw error;

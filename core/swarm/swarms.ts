@@ -14,6 +14,7 @@ import {
 } from "../api/mod.ts";
 import { type InfoHash, type PeerAddress } from "../wire/mod.ts";
 import { acceptAndShake, type OwnHandshake } from "./connect.ts";
+import { withDeadline } from "./deadline.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
 import { PeerClosed } from "./peer_session.ts";
@@ -21,6 +22,8 @@ import type { RateLimiter } from "./rate_limit.ts";
 import type { Swarm } from "./swarm.ts";
 
 const TICK = 1_000;
+// Binding a socket takes no time; a transport that never does must not keep the rest from starting (ms).
+const LISTEN_TIMEOUT = 10_000;
 // While somebody wants to dial (ms): dials are spread over the second.
 const DIAL_TICK = 50;
 // Upload slots when no limit is set: enough to fill any link, few enough that each is worth having.
@@ -69,7 +72,7 @@ export class Swarms {
 
   get connections(): number {
     let count = this.#shaking.size;
-    for (const swarm of this.all) count += swarm.sessions.size;
+    for (const swarm of this.all) count += swarm.peers.sessions.size;
     return count;
   }
 
@@ -109,9 +112,12 @@ export class Swarms {
     try {
       for (const name of bus.keys(transports)) {
         for (const address of at) {
-          const listener = await bus.get(transports, name)!.listen(
-            address,
-            (stream) => void this.#accept(name, stream),
+          const transport = bus.get(transports, name)!;
+          const listener = await withDeadline(
+            this.#kernel.host.clock,
+            LISTEN_TIMEOUT,
+            `transport "${name}" did not listen`,
+            () => transport.listen(address, (stream) => void this.#accept(name, stream)),
           );
           this.#listeners.push(listener);
         }
@@ -164,8 +170,8 @@ export class Swarms {
   #share(now: number): void {
     const swarms = [...this.all];
     const { limits, downLimit, upLimit } = this.#kernel;
-    const down = shareRate(downLimit.rate, swarms.map((swarm) => demand(swarm.downLimit, swarm.down.rate(now))));
-    const up = shareRate(upLimit.rate, swarms.map((swarm) => demand(swarm.upLimit, swarm.up.rate(now))));
+    const down = shareRate(downLimit.rate, swarms.map((swarm) => demand(swarm.downLimit, swarm.ledger.down.rate(now))));
+    const up = shareRate(upLimit.rate, swarms.map((swarm) => demand(swarm.upLimit, swarm.ledger.up.rate(now))));
     swarms.forEach((swarm, i) => swarm.shareRates(down[i], up[i]));
     const connections = fairShare(
       limits.connections,
@@ -173,7 +179,7 @@ export class Swarms {
         minimum: MIN_CONNECTIONS,
         need: Math.min(
           limits.peers,
-          swarm.sessions.size + swarm.dialing + swarm.pool.candidates(now),
+          swarm.peers.sessions.size + swarm.peers.dialing + swarm.peers.pool.candidates(now),
         ),
       })),
     );
@@ -183,13 +189,13 @@ export class Swarms {
         : Math.max(4, Math.min(DEFAULT_SLOTS, Math.round(upLimit.rate / SLOT_RATE))));
     const unchoked = fairShare(
       slots,
-      swarms.map((swarm) => ({ minimum: Math.min(MIN_SLOTS, swarm.interestedPeers), need: swarm.interestedPeers })),
+      swarms.map((swarm) => ({ minimum: Math.min(MIN_SLOTS, swarm.peers.interested), need: swarm.peers.interested })),
     );
     const spare = Math.max(0, limits.connections - connections.reduce((sum, share) => sum + share, 0));
     swarms.forEach((swarm, i) => {
       // Room for those who come on their own; beyond the total they are refused at the door.
-      swarm.connectionShare = Math.min(limits.peers, connections[i] + spare);
-      swarm.unchokeShare = Math.max(unchoked[i], MIN_SLOTS);
+      swarm.peers.connectionShare = Math.min(limits.peers, connections[i] + spare);
+      swarm.peers.unchokeShare = Math.max(unchoked[i], MIN_SLOTS);
     });
   }
 
@@ -198,21 +204,21 @@ export class Swarms {
     const { limits } = this.#kernel;
     this.#dialCredit = Math.min(limits.dials, this.#dialCredit + (now - this.#dialedAt) * limits.dials / 1000);
     this.#dialedAt = now;
-    const waiting = [...this.all].filter((swarm) => swarm.wantsDial(now));
+    const waiting = [...this.all].filter((swarm) => swarm.peers.wantsDial(now));
     let open = limits.connections - this.connections - this.#dialing;
     for (let i = 0; i < waiting.length; i++) {
       if (this.#dialCredit < 1 || this.#dialing >= limits.halfOpen || open <= 0) return waiting.length > 0;
       const swarm = waiting[this.#turn++ % waiting.length];
-      if (!swarm.wantsDial(now)) continue;
+      if (!swarm.peers.wantsDial(now)) continue;
       this.#dialCredit--;
       this.#dialing++;
       open--;
-      void swarm.dialNext(now).finally(() => {
+      void swarm.peers.dialNext(now).finally(() => {
         this.#dialing--;
         this.wake();
       });
     }
-    return waiting.some((swarm) => swarm.wantsDial(now));
+    return waiting.some((swarm) => swarm.peers.wantsDial(now));
   }
 
   async #accept(transport: string, stream: ByteStream): Promise<void> {
@@ -231,12 +237,12 @@ export class Swarms {
     let swarm: Swarm | undefined;
     const lookup = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
-      if (!swarm || swarm.pool.isBanned(ip) || swarm.pool.isBanned(key)) return undefined;
+      if (!swarm || swarm.peers.pool.isBanned(ip) || swarm.peers.pool.isBanned(key)) return undefined;
       return { infoHash, peerId: swarm.peerId };
     };
     try {
       const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);
-      swarm!.accept(shaken);
+      swarm!.peers.accept(shaken);
     } catch (error) {
       log.debug(`Refused ${key}: ${error instanceof Error ? error.message : error}`);
     } finally {
