@@ -3,7 +3,7 @@ import { type Client, launch, type LeechRequest, type RunningClient, type SeedRe
 const repository = new URL("../../../", import.meta.url).pathname;
 
 /** What Weft needs, as the README shows it. */
-const permissions = ["--unstable-net", "--allow-net", "--allow-read", "--allow-write"];
+const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=LOG_STREAM,LOG_TOKENS"];
 
 /** Weft itself, from this tree, as its users start it. */
 export const weft: Client = {
@@ -18,6 +18,18 @@ export const weft: Client = {
   leech: (request: LeechRequest): Promise<RunningClient> =>
     start("leech", request, ["--out", request.out, ...(request.peer ? ["--peer", request.peer] : [])]),
 };
+
+/** Weft as a leecher whose plugins and settings come from a profile, given as YAML. */
+export function weftWithProfile(profile: string): Client {
+  return {
+    ...weft,
+    async leech(request): Promise<RunningClient> {
+      const file = `${request.scratch}/profile.yaml`;
+      await Deno.writeTextFile(file, profile);
+      return start("leech", request, ["--out", request.out, "--profile", file]);
+    },
+  };
+}
 
 /** The lines that Weft printed with `--json`, as objects. */
 export function weftEvents(client: RunningClient): Record<string, unknown>[] {
