@@ -164,7 +164,7 @@ class WeftRuntime implements Runtime {
     // Two at once, or one while it is still being removed, would share its files and its record.
     return await this.#alone(key, source.name, async () => {
       await this.#state!.saveSwarm(record);
-      return this.#begin(record, source, request.existing ?? "resume").snapshot(this.#host.clock.now());
+      return snapshotOf(this.#begin(record, source, request.existing ?? "resume"), this.#host.clock.now());
     });
   }
 

@@ -281,7 +281,7 @@ export class PeerMachine implements MessageSink {
     if (!this.extendedProtocol) return;
     for (const [name, id] of handshake.m) {
       const old = this.#ours.get(name);
-      if (old !== undefined) this.#names.delete(old);
+      if (old !== undefined && this.#names.get(old) === name) this.#names.delete(old);
       if (id === 0) this.#ours.delete(name);
       else {
         this.#ours.set(name, id);

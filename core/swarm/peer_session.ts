@@ -6,57 +6,36 @@
  *
  * @module
  */
-import type {
-  ByteStream,
-  Clock,
-  PeerExtension,
-  PeerExtensionFactory,
-  PeerSnapshot,
-  Random,
-  Timer,
-} from "../api/mod.ts";
-import type { PieceStore } from "../store/types.ts";
-import { Bitfield, type ExtendedHandshake, type PeerAddress, ProtocolError, type TorrentId } from "../wire/mod.ts";
+import type { ByteStream, PeerSnapshot } from "../api/mod.ts";
+import { Bitfield, type ExtendedHandshake, type PeerAddress, ProtocolError } from "../wire/mod.ts";
 import { BLOCK_SIZE, blockSize, type PieceShape } from "./blocks.ts";
-import { type BlockRequest, MAX_UPLOAD_QUEUE, PeerMachine, type PeerMachineEvents } from "./peer_machine.ts";
 import { clientName } from "./peer_id.ts";
+import { PeerMachine, type PeerMachineEvents } from "./peer_machine.ts";
 import type { BlockSource, Picker } from "./picker.ts";
-import type { Pacer } from "./pacer.ts";
-import { type RateLimiter, RateMeter } from "./rate_limit.ts";
+import { limitWait, type RateLimiter, RateMeter } from "./rate_limit.ts";
 import type { ReadBuffers } from "./read_buffers.ts";
+import { type ExtensionsSwarm, SessionExtensions } from "./session_extensions.ts";
+import { SessionWriter, type WriterSwarm } from "./session_writer.ts";
 
 /** What a session needs of its swarm. */
-export interface SessionSwarm {
-  readonly id: TorrentId;
+export interface SessionSwarm extends ExtensionsSwarm, WriterSwarm {
   readonly name: string;
-  readonly private: boolean;
-  readonly clock: Clock;
-  readonly random: Random;
   /** Undefined while only a magnet is known. */
   readonly shape: PieceShape | undefined;
-  readonly store: PieceStore | undefined;
   readonly picker: Picker | undefined;
   /** Blocks are wanted now: not paused, checking or failed. */
   readonly fetching: boolean;
-  readonly uploadOnly: boolean;
   readonly downLimit: RateLimiter;
-  readonly upLimit: RateLimiter;
   readonly readBuffers: ReadBuffers;
-  readonly pacer: Pacer;
-  readonly listenPort: number;
-  readonly extensions: readonly (readonly [string, PeerExtensionFactory])[];
   readonly sessions: Iterable<PeerSession>;
   /** Resolves when the store takes blocks again. */
   drained(): Promise<void>;
   blockBegan(session: PeerSession, piece: number, block: number): void;
-  downloaded(session: PeerSession, bytes: number): void;
-  uploaded(session: PeerSession, bytes: number): void;
+  downloaded(bytes: number, now: number): void;
+  uploaded(bytes: number, now: number): void;
   wasted(bytes: number): void;
   interestChanged(): void;
   piecesChanged(session: PeerSession): void;
-  dhtPort(session: PeerSession, port: number): void;
-  /** A plugin's extension failed on a session. */
-  extensionFailed(name: string, error: Error): void;
   sessionClosed(session: PeerSession, reason: Error): void;
 }
 
@@ -78,26 +57,17 @@ export class PeerClosed extends Error {
   override readonly name = "PeerClosed";
 }
 
-/** What we are, in the extension handshake's `v`. */
-export const CLIENT_VERSION = "Weft 0.1.0";
-
 // How much may be under way from one peer, in time at its present rate: enough for any latency, little to lose.
 const PIPELINE_SECONDS = 2;
 const MIN_REQUESTS = 16;
 // BEP 10's reqq where the peer doesn't say; libtorrent's default.
 const DEFAULT_REQQ = 250;
 const MAX_REQUESTS = 500;
-// Blocks gathered into one socket write, but for the last, so that it fits the buffer that a writer keeps.
-const UPLOAD_BATCH = 224 * 1024;
 const KEEP_ALIVE_INTERVAL = 90_000;
 // security.md: a peer that says nothing for so long is gone.
 const IDLE_TIMEOUT = 120_000;
 // Asked for blocks and nothing came: others may fetch them (ms).
 const REQUEST_TIMEOUT = 20_000;
-// Messages that wait for a peer that doesn't read, in bytes: a bitfield, thousands of haves and rejects, and no end of it.
-const MAX_PENDING = 1024 * 1024;
-// Longest wait for a limit before it is looked at again (ms): it may have changed, or grant nothing at all.
-const LIMIT_WAIT = 1_000;
 
 export class PeerSession implements PeerMachineEvents, BlockSource {
   static #keys = 0;
@@ -119,12 +89,10 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   readonly #swarm: SessionSwarm;
   readonly #stream: ByteStream;
-  readonly #extensions = new Map<string, PeerExtension>();
+  readonly #extensions: SessionExtensions;
+  readonly #writer: SessionWriter;
   readonly #picked: number[] = [];
   #closed: Error | undefined;
-  #writing = false;
-  #lastSent: number;
-  #uploadTimer: Timer | undefined;
   #wakeReader: (() => void) | undefined;
 
   constructor(swarm: SessionSwarm, origin: SessionOrigin) {
@@ -132,7 +100,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#stream = origin.stream;
     this.origin = origin;
     this.client = clientName(origin.peerId);
-    this.connectedAt = this.#lastSent = swarm.clock.now();
+    this.connectedAt = swarm.clock.now();
     this.machine = new PeerMachine({
       shape: swarm.shape,
       fast: origin.fast,
@@ -140,10 +108,19 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
       events: this,
     });
     this.machine.lastReceived = this.connectedAt;
+    this.#extensions = new SessionExtensions(swarm, this);
+    this.#writer = new SessionWriter(swarm, this.machine, origin.stream, {
+      uploaded: (payload, now) => this.#uploaded(payload, now),
+      failed: (error) => this.close(asError(error)),
+    });
   }
 
   get address(): PeerAddress {
     return this.origin.address;
+  }
+
+  get incoming(): boolean {
+    return this.origin.incoming;
   }
 
   get closed(): boolean {
@@ -152,7 +129,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   /** Begins: sends the first messages, and reads until closed. */
   start(): void {
-    if (this.machine.extendedProtocol) this.#greet();
+    this.#extensions.greet();
     // BEP 6 wants to hear something, also while only a magnet is known.
     this.machine.sendPieces(this.#swarm.store?.have ?? new Bitfield(0));
     this.flush();
@@ -163,11 +140,10 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   close(reason: Error): void {
     if (this.#closed) return;
     this.#closed = reason;
-    this.#uploadTimer?.cancel();
+    this.#writer.close();
     this.#wakeReader?.();
     this.#stream.close(reason);
-    for (const [name, extension] of this.#extensions) this.#contain(name, () => extension.closed?.());
-    this.#extensions.clear();
+    this.#extensions.close();
     this.machine.abandon();
     this.#swarm.sessionClosed(this, reason);
   }
@@ -183,7 +159,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   tick(now: number): void {
     const { machine } = this;
     if (now - machine.lastReceived > IDLE_TIMEOUT) return this.close(new PeerClosed("nothing came for 2 minutes"));
-    if (now - this.#lastSent > KEEP_ALIVE_INTERVAL) {
+    if (now - this.#writer.lastSent > KEEP_ALIVE_INTERVAL) {
       machine.sendKeepAlive();
       this.flush();
     }
@@ -216,14 +192,9 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     if (picked.length > 0) this.flush();
   }
 
-  /** Sends what waits, if nothing is being sent already. */
+  /** Sends what waits. */
   flush(): void {
-    if (this.#closed) return;
-    if (this.machine.pending > MAX_PENDING) {
-      return this.close(new ProtocolError(`It does not read: ${this.machine.pending} bytes wait for it`));
-    }
-    if (this.#writing) return;
-    if (this.machine.pending > 0 || this.machine.uploads.length > 0) void this.#writeLoop();
+    this.#writer.flush();
   }
 
   /** Tells the peer whether we want something of it. */
@@ -242,7 +213,18 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   /** Sends a further extension handshake: the set of extensions, or what it says of us, changed. */
   renewExtensions(): void {
-    if (this.machine.extendedProtocol && !this.#closed) this.#greet();
+    if (this.#closed) return;
+    this.#extensions.greet();
+    this.flush();
+  }
+
+  /** A piece is ours now: the peer hears of it, unless it has it itself. */
+  pieceStored(piece: number, wanted: boolean): void {
+    if (!this.has(piece)) this.machine.sendHave(piece);
+    else if (wanted) {
+      this.interesting--;
+      this.updateInterest();
+    }
     this.flush();
   }
 
@@ -348,7 +330,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.snubbed = false;
     if (!wanted) return this.#swarm.wasted(length);
     this.useful = true;
-    this.#swarm.downloaded(this, length);
+    this.#swarm.downloaded(length, this.machine.lastReceived);
     this.#swarm.picker!.received(piece, block, this.#swarm.sessions, this);
   }
 
@@ -366,19 +348,15 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   allowedFast(): void {}
 
-  dhtPort(port: number): void {
-    this.#swarm.dhtPort(this, port);
-  }
+  dhtPort(): void {}
 
   extendedHandshake(handshake: ExtendedHandshake): void {
     if (handshake.v) this.client = printable(handshake.v);
-    for (const [name, extension] of this.#extensions) {
-      this.#contain(name, () => extension.peerHandshake?.(this.machine.peerOffers(name)));
-    }
+    this.#extensions.peerHandshake();
   }
 
   extensionMessage(name: string, payload: Uint8Array): void {
-    this.#contain(name, () => this.#extensions.get(name)?.message(payload));
+    this.#extensions.message(name, payload);
   }
 
   /** How many requests fill the link: what came in two seconds, within what the peer queues. */
@@ -402,7 +380,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         }
         let granted = downLimit.take(clock.now(), buffer.length, Math.min(buffer.length, BLOCK_SIZE));
         while (granted === 0 && !this.#closed) {
-          await this.#until(downLimit.nextAt(clock.now(), BLOCK_SIZE));
+          await this.#untilGranted();
           granted = downLimit.take(clock.now(), buffer.length, Math.min(buffer.length, BLOCK_SIZE));
         }
         if (this.#closed) break;
@@ -425,152 +403,23 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     }
   }
 
-  async #writeLoop(): Promise<void> {
-    this.#writing = true;
-    const { machine } = this;
-    try {
-      while (!this.#closed) {
-        const writer = machine.pollTransmit();
-        const payload = machine.uploads.length > 0 ? await this.#addBlocks(writer) : 0;
-        if (writer.length === 0) {
-          machine.written(writer, true);
-          if (machine.pending > 0) continue;
-          break;
-        }
-        await this.#stream.write(writer.take());
-        const now = this.#lastSent = this.#swarm.clock.now();
-        if (payload > 0) {
-          this.useful = true;
-          this.sentSinceUnchoke += payload;
-          this.up.add(now, payload);
-          this.#swarm.uploaded(this, payload);
-        }
-        const turn = this.#swarm.pacer.pace();
-        if (turn) await turn;
-        machine.written(writer, writer.length <= 4096 || machine.uploads.length > 0);
-      }
-    } catch (error) {
-      this.close(asError(error));
-    } finally {
-      this.#writing = false;
-    }
+  #uploaded(payload: number, now: number): void {
+    this.useful = true;
+    this.sentSinceUnchoke += payload;
+    this.up.add(now, payload);
+    this.#swarm.uploaded(payload, now);
   }
 
-  /** Appends blocks that the peer asked for, as many as one write should carry and the limit allows. Returns payload bytes. */
-  async #addBlocks(writer: ReturnType<PeerMachine["pollTransmit"]>): Promise<number> {
-    const { machine } = this;
-    const { store, upLimit, clock } = this.#swarm;
-    const batch: BlockRequest[] = [];
-    let payload = 0;
-    while (machine.uploads.length > 0 && payload < UPLOAD_BATCH) {
-      const request = machine.uploads[0];
-      if (!store?.have.has(request.piece)) {
-        machine.uploads.shift();
-        machine.refuse(request);
-        continue;
-      }
-      const granted = upLimit.take(clock.now(), request.length, request.length);
-      if (granted === 0) {
-        this.#uploadLater(upLimit.nextAt(clock.now(), request.length));
-        break;
-      }
-      // A block larger than the limit can hold at once is owed.
-      if (granted < request.length) upLimit.giveBack(granted - request.length);
-      machine.uploads.shift();
-      batch.push(request);
-      payload += request.length;
-    }
-    writer.ensure(payload + batch.length * 13);
-    for (const { piece, begin, length } of batch) {
-      writer.blockHeader(piece, begin, length);
-      const reading = store!.read(piece, begin, writer.reserve(length));
-      if (reading !== true) await reading;
-    }
-    return payload;
-  }
-
-  #uploadLater(at: number): void {
-    this.#uploadTimer?.cancel();
-    this.#uploadTimer = this.#swarm.clock.after(this.#wait(at), () => this.flush());
-  }
-
-  #wait(at: number): number {
-    return Math.min(LIMIT_WAIT, Math.max(1, at - this.#swarm.clock.now()));
-  }
-
-  /** Waits until `at` but not for long, or until closed. */
-  #until(at: number): Promise<void> {
+  /** Waits until the limit has bytes for us, or until closed. */
+  #untilGranted(): Promise<void> {
+    const { clock, downLimit } = this.#swarm;
     return new Promise((resolve) => {
-      const timer = this.#swarm.clock.after(this.#wait(at), resolve);
+      const timer = clock.after(limitWait(downLimit, clock.now(), BLOCK_SIZE), resolve);
       this.#wakeReader = () => {
         timer.cancel();
         resolve();
       };
     });
-  }
-
-  /** Sends the extension handshake with the extensions that there are now. */
-  #greet(): void {
-    const wanted = new Map(this.#swarm.extensions);
-    const ids = new Map<string, number>();
-    for (const [name, extension] of this.#extensions) {
-      if (wanted.has(name)) continue;
-      this.#contain(name, () => extension.closed?.());
-      this.#extensions.delete(name);
-      ids.set(name, 0);
-    }
-    let id = 0;
-    for (const [name, factory] of wanted) {
-      id++;
-      if (!this.#extensions.has(name)) {
-        const extension = this.#contain(name, () => factory(this.#facade(name)));
-        if (!extension) continue;
-        this.#extensions.set(name, extension);
-      }
-      ids.set(name, id);
-    }
-    this.machine.sendExtendedHandshake({
-      m: ids,
-      v: CLIENT_VERSION,
-      p: this.#swarm.listenPort || undefined,
-      reqq: MAX_UPLOAD_QUEUE,
-      yourip: this.address.ip,
-      uploadOnly: this.#swarm.uploadOnly || undefined,
-    });
-  }
-
-  /**
-   * Calls into an extension. One that finds the peer breaking the protocol closes it; one that fails otherwise takes no
-   * more part in this session.
-   */
-  #contain<T>(name: string, run: () => T): T | undefined {
-    const failed = (error: unknown): undefined => {
-      if (error instanceof Error && error.name === "ProtocolError") return void this.close(error);
-      this.#extensions.delete(name);
-      this.#swarm.extensionFailed(name, asError(error));
-    };
-    try {
-      const result = run();
-      // Nobody waits for it, but a rejection that nobody sees would end the process.
-      if (result instanceof Promise) result.catch(failed);
-      return result;
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
-  #facade(name: string): Parameters<PeerExtensionFactory>[0] {
-    return {
-      id: this.#swarm.id,
-      address: this.address,
-      incoming: this.origin.incoming,
-      private: this.#swarm.private,
-      send: (payload) => {
-        this.machine.sendExtension(name, payload);
-        this.flush();
-      },
-      close: (reason) => this.close(reason),
-    };
   }
 
   #guard(run: () => void): void {

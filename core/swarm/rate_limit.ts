@@ -150,3 +150,11 @@ const minBurst = 32 * 1024;
 /** Milliseconds of one slot of a meter, and how many slots it averages over. */
 const slotTime = 500;
 const meterSlots = 10;
+
+// Longest wait before a limit is looked at again (ms): it may have changed, or grant nothing at all.
+const longestWait = 1_000;
+
+/** How long to wait until `limit` may have `bytes`, in milliseconds: at least 1, and not for long. */
+export function limitWait(limit: RateLimiter, now: number, bytes: number): number {
+  return Math.min(longestWait, Math.max(1, limit.nextAt(now, bytes) - now));
+}

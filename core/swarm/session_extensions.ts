@@ -1,0 +1,127 @@
+/** The BEP 10 extensions of one session: offers what plugins provide, and takes messages to them. @module */
+import type { PeerExtension, PeerExtensionFactory, TorrentId } from "../api/mod.ts";
+import type { PeerAddress } from "../wire/mod.ts";
+import { MAX_UPLOAD_QUEUE, type PeerMachine } from "./peer_machine.ts";
+
+/** What we are, in the extension handshake's `v`. */
+export const CLIENT_VERSION = "Weft 0.1.0";
+
+/** What extensions need of their session's swarm. */
+export interface ExtensionsSwarm {
+  readonly id: TorrentId;
+  readonly private: boolean;
+  readonly uploadOnly: boolean;
+  readonly listenPort: number;
+  /** What plugins provide now, by name. */
+  readonly extensions: readonly (readonly [string, PeerExtensionFactory])[];
+  extensionFailed(name: string, error: Error): void;
+}
+
+/** The session that extensions speak on. */
+export interface ExtensionsSession {
+  readonly machine: PeerMachine;
+  readonly address: PeerAddress;
+  readonly incoming: boolean;
+  flush(): void;
+  close(reason: Error): void;
+}
+
+export class SessionExtensions {
+  readonly #swarm: ExtensionsSwarm;
+  readonly #session: ExtensionsSession;
+  readonly #running = new Map<string, PeerExtension>();
+
+  constructor(swarm: ExtensionsSwarm, session: ExtensionsSession) {
+    this.#swarm = swarm;
+    this.#session = session;
+  }
+
+  /** Sends our extension handshake, or a further one, with the extensions that there are now. */
+  greet(): void {
+    const { machine, address } = this.#session;
+    if (!machine.extendedProtocol) return;
+    const wanted = new Map(this.#swarm.extensions);
+    const ids = new Map<string, number>();
+    for (const name of [...this.#running.keys()]) {
+      if (wanted.has(name)) continue;
+      this.#end(name);
+      ids.set(name, 0);
+    }
+    let id = 0;
+    for (const [name, factory] of wanted) {
+      id++;
+      if (this.#running.has(name) || this.#begin(name, factory)) ids.set(name, id);
+    }
+    machine.sendExtendedHandshake({
+      m: ids,
+      v: CLIENT_VERSION,
+      p: this.#swarm.listenPort || undefined,
+      reqq: MAX_UPLOAD_QUEUE,
+      yourip: address.ip,
+      uploadOnly: this.#swarm.uploadOnly || undefined,
+    });
+  }
+
+  /** The peer's extension handshake came. */
+  peerHandshake(): void {
+    for (const [name, extension] of this.#running) {
+      this.#contain(name, () => extension.peerHandshake?.(this.#session.machine.peerOffers(name)));
+    }
+  }
+
+  message(name: string, payload: Uint8Array): void {
+    this.#contain(name, () => this.#running.get(name)?.message(payload));
+  }
+
+  /** The session is over. */
+  close(): void {
+    for (const name of [...this.#running.keys()]) this.#end(name);
+  }
+
+  /** Makes an extension's part of this session, unless it declines. */
+  #begin(name: string, factory: PeerExtensionFactory): boolean {
+    const { id, private: isPrivate } = this.#swarm;
+    const { machine, address, incoming } = this.#session;
+    const extension = this.#contain(name, () =>
+      factory({
+        id,
+        address,
+        incoming,
+        private: isPrivate,
+        send: (payload) => {
+          machine.sendExtension(name, payload);
+          this.#session.flush();
+        },
+        close: (reason) => this.#session.close(reason),
+      }));
+    if (!extension) return false;
+    this.#running.set(name, extension);
+    return true;
+  }
+
+  #end(name: string): void {
+    const extension = this.#running.get(name);
+    this.#running.delete(name);
+    this.#contain(name, () => extension?.closed?.());
+  }
+
+  /**
+   * Calls into an extension. One that finds the peer breaking the protocol closes it; one that fails otherwise takes no
+   * more part in this session.
+   */
+  #contain<T>(name: string, run: () => T): T | undefined {
+    const failed = (error: unknown): undefined => {
+      if (error instanceof Error && error.name === "ProtocolError") return void this.#session.close(error);
+      this.#running.delete(name);
+      this.#swarm.extensionFailed(name, error instanceof Error ? error : new Error(String(error)));
+    };
+    try {
+      const result = run();
+      // Nobody waits for it, but a rejection that nobody sees would end the process.
+      if (result instanceof Promise) result.catch(failed);
+      return result;
+    } catch (error) {
+      return failed(error);
+    }
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * The peers of one swarm: who is known, dialed, connected, served and banned.
+ *
+ * A candidate's way: admitted into the pool, dialed when its turn comes, a session while it is connected, and back to
+ * the pool when that ends.
+ *
+ * @module
+ */
+import { admitPeers, type PeerCandidate, peerClosed, peerConnected, type PeerEvent } from "../api/mod.ts";
+import { bytesEqual, ipScope, parseIp, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
+import { allowedFastSet } from "./allowed_fast.ts";
+import { Choker, rechokeInterval } from "./choker.ts";
+import { dialAndShake, type ShakenPeer } from "./connect.ts";
+import type { Kernel } from "./kernel.ts";
+import { resolveNamed } from "./named_peer.ts";
+import { PeerPool, type PoolPeer } from "./peer_pool.ts";
+import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
+
+// Senders of blocks that are remembered after they left.
+const MAX_CONTRIBUTORS = 1_000;
+
+/** What the peers need of their swarm. */
+export interface PeersSwarm extends SessionSwarm {
+  readonly peerId: Uint8Array;
+  /** Peers are welcome. */
+  readonly active: boolean;
+  /** Blocks are served. */
+  readonly serves: boolean;
+  /** Aborts when the swarm rests. */
+  readonly signal: AbortSignal;
+  /** There are candidates to dial, or room for more peers. */
+  wake(): void;
+}
+
+export class SwarmPeers {
+  readonly pool: PeerPool;
+  readonly sessions = new Set<PeerSession>();
+  /** Connections and upload slots that it may use: its share of what all swarms have. */
+  connectionShare: number;
+  unchokeShare = 4;
+  /** Dials under way. */
+  dialing = 0;
+
+  readonly #kernel: Kernel;
+  readonly #swarm: PeersSwarm;
+  readonly #choker: Choker;
+  /** Who sent blocks, by session: to ban them even after they left. */
+  readonly #contributors = new Map<number, PeerAddress>();
+  #rechokeAt = 0;
+
+  constructor(kernel: Kernel, swarm: PeersSwarm) {
+    this.#kernel = kernel;
+    this.#swarm = swarm;
+    this.#choker = new Choker(kernel.host.random);
+    this.pool = new PeerPool({ random: kernel.host.random });
+    this.connectionShare = kernel.limits.peers;
+  }
+
+  /** How many more it could use. */
+  get wanted(): number {
+    return this.#swarm.active ? Math.max(0, this.connectionShare - this.sessions.size) : 0;
+  }
+
+  /** How many peers want something of us: the claim on upload slots. */
+  get interested(): number {
+    let count = 0;
+    for (const session of this.sessions) if (session.machine.peerInterested) count++;
+    return count;
+  }
+
+  /** Lets candidates into the pool: the egress guard, bans and the filters of plugins decide. Returns how many are new. */
+  async admit(source: string, candidates: readonly PeerCandidate[], trusted = false): Promise<number> {
+    const { egress, log } = this.#kernel;
+    const sound = candidates.filter((candidate) => isCandidate(candidate));
+    if (sound.length < candidates.length) {
+      log.warn(`Dropped ${candidates.length - sound.length} peers from ${source}: they have no address`);
+    }
+    const allowed = trusted
+      ? sound
+      : await this.#filter(source, sound.filter(({ address, namedBy }) => !egress.check(address, { namedBy })));
+    const now = this.#swarm.clock.now();
+    let added = 0;
+    for (const { address } of allowed) {
+      const known = this.pool.get(address.key) !== undefined;
+      if (this.pool.add(now, address, source, { trusted }) && !known) added++;
+    }
+    if (added > 0) this.#swarm.wake();
+    return added;
+  }
+
+  /** Admits peers that the user named, as `host:port`. */
+  async admitNamed(texts: readonly string[]): Promise<void> {
+    const addresses: PeerAddress[] = [];
+    for (const text of texts) addresses.push(...await resolveNamed(this.#kernel.host.net, text));
+    await this.admit("user", addresses.map((address) => ({ address })), true);
+  }
+
+  /** Whether it would dial now, given the chance. */
+  wantsDial(now: number): boolean {
+    return this.wanted > this.dialing && this.#next(now) !== undefined;
+  }
+
+  /** Dials the best candidate. Resolves when that is decided. */
+  async dialNext(now: number): Promise<void> {
+    const peer = this.#next(now);
+    if (!peer) return;
+    const { id, peerId, signal, clock } = this.#swarm;
+    const { key } = peer.address;
+    this.pool.dialing(key);
+    this.dialing++;
+    try {
+      const shaken = await dialAndShake(this.#kernel, id, { infoHash: id.wireIds[0], peerId }, peer, signal);
+      this.#begin(shaken, peer, false);
+    } catch (error) {
+      this.pool.failed(clock.now(), key, error instanceof Error ? error.message : String(error));
+    } finally {
+      this.dialing--;
+    }
+  }
+
+  /** Takes an accepted connection that shook hands. */
+  accept(shaken: ShakenPeer): void {
+    const { stream } = shaken;
+    if (!this.#swarm.active || this.sessions.size >= this.connectionShare) {
+      return stream.close(new PeerClosed("the swarm has no room"));
+    }
+    const peer = this.pool.add(this.#swarm.clock.now(), stream.remote, "incoming", { dialable: false });
+    if (!peer) return stream.close(new PeerClosed("banned"));
+    this.#begin(shaken, peer, true);
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    if (this.sessions.size === 0) return;
+    for (const session of this.sessions) {
+      session.tick(now);
+      if (!session.closed && this.#swarm.fetching) session.refill(now);
+    }
+    if (now >= this.#rechokeAt) this.rechoke(now);
+  }
+
+  /** Decides anew whom to serve. */
+  rechoke(now: number): void {
+    this.#rechokeAt = now + rechokeInterval;
+    if (this.sessions.size === 0) return;
+    const peers = [...this.sessions].map((session) => ({
+      session,
+      key: String(session.key),
+      interested: session.machine.peerInterested && this.#swarm.serves,
+      snubbed: session.snubbed,
+      down: session.down.rate(now),
+      up: session.up.rate(now),
+      connectedAt: session.connectedAt,
+      unchokedSince: session.unchokedSince,
+      sentSinceUnchoke: session.sentSinceUnchoke,
+    }));
+    const chosen = this.#choker.rechoke(now, peers, { slots: this.unchokeShare, seeding: this.#swarm.uploadOnly });
+    for (const peer of peers) peer.session.setChoking(!chosen.has(peer), now);
+  }
+
+  /** Interest, requests and slots anew, after the swarm's state or wishes changed. */
+  refresh(): void {
+    const now = this.#swarm.clock.now();
+    for (const session of this.sessions) {
+      session.updateInterest();
+      session.refill(now);
+      session.flush();
+    }
+    this.rechoke(now);
+  }
+
+  /** The extensions, or what the handshake says of us, changed. */
+  renewExtensions(): void {
+    for (const session of this.sessions) session.renewExtensions();
+  }
+
+  /** A peer has pieces that it had not. Two that have everything have nothing to say to each other. */
+  piecesChanged(session: PeerSession): void {
+    if (!session.complete) return;
+    const known = this.pool.get(session.address.key);
+    if (known) known.seed = true;
+    if (this.#swarm.uploadOnly) session.close(new PeerClosed("both sides have everything"));
+  }
+
+  /** We have everything now. */
+  closeSeeds(): void {
+    for (const session of [...this.sessions]) this.piecesChanged(session);
+  }
+
+  closeAll(reason: Error): void {
+    for (const session of [...this.sessions]) session.close(reason);
+  }
+
+  closed(session: PeerSession, reason: Error): void {
+    if (!this.sessions.delete(session)) return;
+    const now = this.#swarm.clock.now();
+    const { picker } = this.#swarm;
+    picker?.removeSource(session.machine.peerPieces);
+    picker?.forget(session.key);
+    // A peer that broke the protocol would do so again; one that merely left may be back.
+    const retry = reason instanceof ProtocolError ? false : undefined;
+    this.pool.closed(now, session.address.key, { worked: true, useful: session.useful, retry });
+    this.#kernel.tell(peerClosed, { ...this.#event(session), reason: reason.message });
+    if (!session.machine.amChoking) this.#rechokeAt = now;
+  }
+
+  /** Remembers who sends blocks, to ban it even after it left. */
+  contributes({ key, address }: PeerSession): void {
+    this.#contributors.set(key, address);
+    if (this.#contributors.size > MAX_CONTRIBUTORS) {
+      this.#contributors.delete(this.#contributors.keys().next().value!);
+    }
+  }
+
+  /** Bans whoever session `key` was or is with. */
+  ban(key: number, why: string): void {
+    const present = [...this.sessions].find((session) => session.key === key);
+    const address = present?.address ?? this.#contributors.get(key);
+    if (!address) return;
+    this.#contributors.delete(key);
+    this.#kernel.log.info(`Banned ${address.key} from "${this.#swarm.name}": it ${why}`);
+    this.pool.ban(banTarget(address), why);
+    present?.close(new ProtocolError(`Banned: it ${why}`));
+  }
+
+  #next(now: number): PoolPeer | undefined {
+    return this.pool.next(now, { seeding: this.#swarm.uploadOnly });
+  }
+
+  async #filter(source: string, candidates: readonly PeerCandidate[]): Promise<readonly PeerCandidate[]> {
+    const { bus, log } = this.#kernel;
+    if (candidates.length === 0 || !bus.observers(admitPeers)) return candidates;
+    try {
+      const request = { id: this.#swarm.id, source, addresses: candidates.map(({ address }) => address) };
+      const answer = await bus.first(admitPeers, request, this.#swarm.signal);
+      return answer === undefined ? candidates : candidates.filter((_, i) => answer?.[i] === true);
+    } catch (error) {
+      log.warn(`No peers admitted from ${source}: ${error instanceof Error ? error.message : error}`);
+      return [];
+    }
+  }
+
+  #begin(shaken: ShakenPeer, peer: PoolPeer, incoming: boolean): void {
+    const { stream, handshake } = shaken;
+    const refusal = this.#refusal(handshake.peerId, peer, incoming);
+    if (refusal) {
+      stream.close(new PeerClosed(refusal));
+      this.pool.closed(this.#swarm.clock.now(), peer.address.key, { worked: true, useful: false });
+      return;
+    }
+    this.pool.connected(peer.address.key, { transport: shaken.transport });
+    const session = new PeerSession(this.#swarm, {
+      stream,
+      address: peer.address,
+      peerId: handshake.peerId,
+      incoming,
+      transport: shaken.transport,
+      encryption: shaken.encryption,
+      source: [...peer.sources][0] ?? "incoming",
+      fast: handshake.fast,
+      extended: handshake.extended,
+    });
+    this.sessions.add(session);
+    this.#swarm.picker?.addSource(session.machine.peerPieces);
+    session.start();
+    this.#allowFast(session);
+    this.#kernel.tell(peerConnected, this.#event(session));
+  }
+
+  /** Why a peer that shook hands is not wanted. Of two connections to one peer, one is closed. */
+  #refusal(peerId: Uint8Array, { address }: PoolPeer, incoming: boolean): string | undefined {
+    if (!this.#swarm.active) return "the swarm does not want peers now";
+    if (bytesEqual(peerId, this.#swarm.peerId)) {
+      this.pool.ban(address.key, "this is ourselves");
+      return "this is ourselves";
+    }
+    const twin = [...this.sessions].find(({ origin }) => bytesEqual(origin.peerId, peerId));
+    if (!twin) return undefined;
+    // Both sides must close the same one: the one that the greater id dialed stays.
+    const keepDialed = toHex(this.#swarm.peerId) > toHex(peerId);
+    if (twin.origin.incoming === incoming || keepDialed === incoming) return "connected to this peer already";
+    twin.close(new PeerClosed("connected to this peer twice"));
+    return undefined;
+  }
+
+  #allowFast(session: PeerSession): void {
+    const { shape, store, serves, id } = this.#swarm;
+    if (!shape || !store || !serves || !session.machine.fast) return;
+    for (const piece of allowedFastSet(session.address, id.wireIds[0].bytes, shape.pieceCount)) {
+      if (store.have.has(piece)) session.machine.sendAllowedFast(piece);
+    }
+    session.flush();
+  }
+
+  #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {
+    return { id: this.#swarm.id, name: this.#swarm.name, address, incoming, transport };
+  }
+}
+
+/** Plugins may yield anything. */
+function isCandidate(candidate: PeerCandidate): boolean {
+  const { namedBy, address: { ip, port, key } = {} } = candidate ?? {};
+  if (namedBy !== undefined && typeof namedBy !== "string") return false;
+  return typeof ip === "string" && typeof key === "string" && parseIp(ip)?.text === ip && Number(port) > 0;
+}
+
+/** Whom to ban for a peer's deed: its IP on the internet; on a LAN or behind one address, where many live, only itself. */
+function banTarget({ ip, key }: PeerAddress): string {
+  return ipScope(ip) === "public" ? ip : key;
+}

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { type Transport, transports } from "../api/mod.ts";
+import { registerValue } from "../bus/mod.ts";
+import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
+import { encodeHandshake, InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
+import { tcpTransport } from "../../plugins/tcp/mod.ts";
+import type { ShakenPeer } from "./connect.ts";
+import { RateLimiter, RateMeter } from "./rate_limit.ts";
+import type { Swarm } from "./swarm.ts";
+import { Swarms } from "./swarms.ts";
+import { testKernel } from "./test_kernel.ts";
+
+const peerId = new TextEncoder().encode("-XX0001-abcdefghijkl");
+
+/** What `Swarms` sees of a swarm. */
+class FakeSwarm {
+  readonly id;
+  readonly peerId = peerId;
+  readonly sessions = new Set<unknown>();
+  readonly accepted: ShakenPeer[] = [];
+  readonly downLimit = new RateLimiter();
+  readonly upLimit = new RateLimiter();
+  readonly down = new RateMeter();
+  readonly up = new RateMeter();
+  readonly banned = new Set<string>();
+  dialing = 0;
+  dials = 0;
+  candidates = 0;
+  interestedPeers = 0;
+  connectionShare = 0;
+  unchokeShare = 0;
+  stopped = false;
+  /** Finishes the dials under way. */
+  readonly finish: (() => void)[] = [];
+
+  constructor(readonly clock: { now(): number }, n: number) {
+    this.id = torrentId({ v1: InfoHash.parse(n.toString(16).padStart(4, "0").padEnd(40, "e")) });
+  }
+  readonly pool = {
+    candidates: (): number => this.candidates,
+    isBanned: (target: string): boolean => this.banned.has(target),
+  };
+  wantsDial(): boolean {
+    return this.candidates > 0 && this.connectionShare > this.sessions.size + this.dialing;
+  }
+  dialNext(): Promise<void> {
+    this.dials++;
+    this.candidates--;
+    this.dialing++;
+    return new Promise((resolve) =>
+      this.finish.push(() => {
+        this.dialing--;
+        resolve();
+      })
+    );
+  }
+  accept(shaken: ShakenPeer): void {
+    this.accepted.push(shaken);
+    this.sessions.add(shaken);
+  }
+  tick(): void {}
+  shareRates(): void {}
+  stop(): Promise<void> {
+    this.stopped = true;
+    return Promise.resolve();
+  }
+}
+
+interface Bench {
+  readonly simulation: Simulation;
+  readonly host: MemoryHost;
+  readonly swarms: Swarms;
+  readonly all: FakeSwarm[];
+}
+
+function bench(count: number, limits = {}): Bench {
+  const simulation = createSimulation({ seed: 1 });
+  const host = simulation.host("me");
+  const value: Transport = tcpTransport(host.net as never);
+  const kernel = testKernel(host, { limits, registrations: [registerValue("tcp", transports, "tcp", value)] });
+  const swarms = new Swarms(kernel);
+  const all = Array.from({ length: count }, (_, i) => new FakeSwarm(host.clock, i + 1));
+  for (const swarm of all) swarms.add(swarm as unknown as Swarm);
+  return { simulation, host, swarms, all };
+}
+
+Deno.test("a swarm is found by its key, by its wire id, and by a prefix that no other has", () => {
+  const { swarms, all } = bench(300);
+  const key = all[0].id.key;
+  assert.equal(swarms.get(key), all[0] as unknown);
+  assert.equal(swarms.get("0001E"), all[0] as unknown);
+  assert.throws(() => swarms.get("000"), /No swarm "000" here/);
+  assert.equal(swarms.find(all[7].id.wireIds[0].hex), all[7] as unknown);
+  swarms.delete(all[0] as unknown as Swarm);
+  assert.throws(() => swarms.get(key), /No swarm/);
+  assert.equal(swarms.size, 299);
+});
+
+Deno.test("connections are shared: a few for each, the rest by need", async () => {
+  const { simulation, swarms, all } = bench(3, { connections: 20, peers: 15 });
+  [all[0].candidates, all[1].candidates, all[2].candidates] = [100, 3, 0];
+  swarms.start();
+  await simulation.run(1_010);
+  // What nobody needs is there for whoever comes on its own.
+  assert.deepEqual(all.map(({ connectionShare }) => connectionShare), [15, 5, 2]);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("where there is too little for all, they take turns", async () => {
+  const { simulation, swarms, all } = bench(6, { connections: 3, dials: 1 });
+  const had = new Set<FakeSwarm>();
+  swarms.start();
+  for (let minute = 0; minute < 6; minute++) {
+    for (const swarm of all) swarm.candidates = 10;
+    await simulation.run(60_000);
+    for (const swarm of all) {
+      if (swarm.connectionShare > 0) had.add(swarm);
+      for (const finish of swarm.finish.splice(0)) finish();
+    }
+  }
+  assert.equal(had.size, 6, "somebody was always last");
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("dials keep to their rate and to the half-open limit, and swarms have their turns", async () => {
+  const { simulation, swarms, all } = bench(4, { dials: 10, halfOpen: 8, connections: 100, peers: 50 });
+  for (const swarm of all) swarm.candidates = 50;
+  swarms.start();
+  await simulation.run(1_500);
+  const dials = (): number => all.reduce((sum, { dials }) => sum + dials, 0);
+  assert.ok(dials() <= 8, `${dials()} dials`);
+  await simulation.run(10_000);
+  assert.equal(dials(), 8, "more were half-open than may be");
+  assert.deepEqual(all.map(({ dials }) => dials), [2, 2, 2, 2]);
+  for (let second = 0; second < 5; second++) {
+    for (const swarm of all) for (const finish of swarm.finish.splice(0)) finish();
+    await simulation.run(1_000);
+  }
+  assert.ok(dials() > 40 && dials() <= 8 + 60, `${dials()} dials`);
+  const each = all.map(({ dials }) => dials);
+  assert.ok(Math.max(...each) - Math.min(...each) <= 2, `${each}`);
+  await simulation.complete(swarms.stop());
+});
+
+/** Connects from `host`, and shakes hands for the swarm. */
+async function join(world: Bench, host: MemoryHost, infoHash: InfoHash): Promise<boolean> {
+  const stream = await host.net.connect(peerAddress(world.host.ip, 6881));
+  const bytes = encodeHandshake({ infoHash, peerId, reserved: { extended: true, fast: true, dht: false } });
+  await stream.write(bytes).catch(() => {});
+  return await stream.read(new Uint8Array(68)).then((got) => got > 0, () => false);
+}
+
+Deno.test("who connects is taken to the swarm that it names, unless it is banned or names none", async () => {
+  const world = bench(2);
+  const { simulation, swarms, all } = world;
+  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
+  assert.deepEqual(swarms.listening.map(({ port }) => port), [6881]);
+  const [peer, banned] = [simulation.host("peer"), simulation.host("banned")];
+  all[1].banned.add(banned.ip);
+  const [id] = all[1].id.wireIds;
+  assert.equal(await simulation.complete(join(world, peer, id)), true);
+  assert.equal(await simulation.complete(join(world, banned, id)), false);
+  assert.equal(await simulation.complete(join(world, peer, InfoHash.parse("ff".repeat(20)))), false);
+  assert.deepEqual(all.map(({ accepted }) => accepted.length), [0, 1]);
+  await simulation.complete(swarms.stop());
+  assert.ok(all.every(({ stopped }) => stopped));
+});
+
+Deno.test("beyond the limit of connections nobody is accepted", async () => {
+  const world = bench(1, { connections: 2, acceptsPerAddress: 10 });
+  const { simulation, swarms, all } = world;
+  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
+  const answers: boolean[] = [];
+  for (let i = 0; i < 4; i++) {
+    answers.push(await simulation.complete(join(world, simulation.host(`p${i}`), all[0].id.wireIds[0])));
+  }
+  assert.deepEqual(answers, [true, true, false, false]);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("one address has only so many handshakes pending, however slowly they came", async () => {
+  const { simulation, host, swarms } = bench(1, { acceptsPerAddress: 3 });
+  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
+  swarms.start();
+  const attacker = simulation.host("attacker");
+  for (let i = 0; i < 9; i++) {
+    await simulation.complete(attacker.net.connect(peerAddress(host.ip, 6881)));
+    await simulation.run(1_000);
+  }
+  assert.equal(swarms.connections, 3);
+  // After ten seconds the first ones are given up.
+  await simulation.run(10_000);
+  assert.equal(swarms.connections, 0);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("when one address can't be listened on, none is", async () => {
+  const { simulation, host, swarms } = bench(0);
+  const taken = await simulation.complete(host.net.listen({ ip: "0.0.0.0", port: 7000 }));
+  const both = [{ ip: "0.0.0.0", port: 6881 }, { ip: "0.0.0.0", port: 7000 }];
+  await assert.rejects(simulation.complete(swarms.listen(both)), /7000/);
+  assert.deepEqual(swarms.listening, []);
+  taken.close();
+  await simulation.complete(swarms.listen(both));
+  await simulation.complete(swarms.stop());
+});
