@@ -18,6 +18,8 @@ import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
 
 // Senders of blocks that are remembered after they left.
 const MAX_CONTRIBUTORS = 1_000;
+// A connection this old that neither side wants anything of may be given up for another swarm's (ms).
+const IDLE_CONNECTION = 60_000;
 
 /** What the peers need of their swarm. */
 export interface PeersSwarm extends SessionSwarm {
@@ -137,6 +139,7 @@ export class SwarmPeers {
       if (!session.closed && this.#swarm.fetching) session.refill(now);
     }
     if (now >= this.#rechokeAt) this.rechoke(now);
+    if (this.sessions.size > this.connectionShare) this.#makeRoom(now);
   }
 
   /** Decides anew whom to serve. */
@@ -221,6 +224,15 @@ export class SwarmPeers {
     this.#kernel.log.info(`Banned ${address.key} from "${this.#swarm.name}": it ${why}`);
     this.pool.ban(banTarget(address), why);
     present?.close(new ProtocolError(`Banned: it ${why}`));
+  }
+
+  /** Other swarms need connections: gives one up that neither side has had a use for in a while. */
+  #makeRoom(now: number): void {
+    for (const session of this.sessions) {
+      const { machine, connectedAt } = session;
+      if (machine.amInterested || machine.peerInterested || now - connectedAt < IDLE_CONNECTION) continue;
+      return session.close(new PeerClosed("other swarms need the connection more"));
+    }
   }
 
   #next(now: number): PoolPeer | undefined {

@@ -33,6 +33,8 @@ const SLOT_RATE = 16 * 1024;
 // A swarm with fewer connections than this can't do its part, however little it needs.
 const MIN_CONNECTIONS = 4;
 const MIN_SLOTS = 2;
+// Where there is not even that much for all, they take turns of this length (ms).
+const SHARE_TURN = 60_000;
 // Bytes per second of a limit that a swarm has however little it used so far.
 const MIN_RATE = 4 * 1024;
 // Addresses whose incoming connections are counted at once.
@@ -182,6 +184,7 @@ export class Swarms {
           swarm.peers.sessions.size + swarm.peers.dialing + swarm.peers.pool.candidates(now),
         ),
       })),
+      Math.floor(now / SHARE_TURN),
     );
     const slots = limits.unchoked ??
       (upLimit.rate === undefined
@@ -190,6 +193,7 @@ export class Swarms {
     const unchoked = fairShare(
       slots,
       swarms.map((swarm) => ({ minimum: Math.min(MIN_SLOTS, swarm.peers.interested), need: swarm.peers.interested })),
+      Math.floor(now / SHARE_TURN),
     );
     const spare = Math.max(0, limits.connections - connections.reduce((sum, share) => sum + share, 0));
     swarms.forEach((swarm, i) => {

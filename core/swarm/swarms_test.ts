@@ -12,34 +12,24 @@ import { testKernel } from "./test_kernel.ts";
 
 const peerId = new TextEncoder().encode("-XX0001-abcdefghijkl");
 
-/** What `Swarms` sees of a swarm. */
-class FakeSwarm {
-  readonly id;
-  readonly peerId = peerId;
+/** What `Swarms` sees of a swarm's peers. */
+class FakePeers {
   readonly sessions = new Set<unknown>();
   readonly accepted: ShakenPeer[] = [];
-  readonly downLimit = new RateLimiter();
-  readonly upLimit = new RateLimiter();
-  readonly down = new RateMeter();
-  readonly up = new RateMeter();
   readonly banned = new Set<string>();
   dialing = 0;
   dials = 0;
   candidates = 0;
-  interestedPeers = 0;
+  interested = 0;
   connectionShare = 0;
   unchokeShare = 0;
-  stopped = false;
   /** Finishes the dials under way. */
   readonly finish: (() => void)[] = [];
-
-  constructor(readonly clock: { now(): number }, n: number) {
-    this.id = torrentId({ v1: InfoHash.parse(n.toString(16).padStart(4, "0").padEnd(40, "e")) });
-  }
   readonly pool = {
     candidates: (): number => this.candidates,
     isBanned: (target: string): boolean => this.banned.has(target),
   };
+
   wantsDial(): boolean {
     return this.candidates > 0 && this.connectionShare > this.sessions.size + this.dialing;
   }
@@ -57,6 +47,21 @@ class FakeSwarm {
   accept(shaken: ShakenPeer): void {
     this.accepted.push(shaken);
     this.sessions.add(shaken);
+  }
+}
+
+/** What `Swarms` sees of a swarm. */
+class FakeSwarm {
+  readonly id;
+  readonly peerId = peerId;
+  readonly peers = new FakePeers();
+  readonly downLimit = new RateLimiter();
+  readonly upLimit = new RateLimiter();
+  readonly ledger = { down: new RateMeter(), up: new RateMeter() };
+  stopped = false;
+
+  constructor(n: number) {
+    this.id = torrentId({ v1: InfoHash.parse(n.toString(16).padStart(4, "0").padEnd(40, "e")) });
   }
   tick(): void {}
   shareRates(): void {}
@@ -79,7 +84,7 @@ function bench(count: number, limits = {}): Bench {
   const value: Transport = tcpTransport(host.net as never);
   const kernel = testKernel(host, { limits, registrations: [registerValue("tcp", transports, "tcp", value)] });
   const swarms = new Swarms(kernel);
-  const all = Array.from({ length: count }, (_, i) => new FakeSwarm(host.clock, i + 1));
+  const all = Array.from({ length: count }, (_, i) => new FakeSwarm(i + 1));
   for (const swarm of all) swarms.add(swarm as unknown as Swarm);
   return { simulation, host, swarms, all };
 }
@@ -98,11 +103,11 @@ Deno.test("a swarm is found by its key, by its wire id, and by a prefix that no 
 
 Deno.test("connections are shared: a few for each, the rest by need", async () => {
   const { simulation, swarms, all } = bench(3, { connections: 20, peers: 15 });
-  [all[0].candidates, all[1].candidates, all[2].candidates] = [100, 3, 0];
+  [all[0].peers.candidates, all[1].peers.candidates, all[2].peers.candidates] = [100, 3, 0];
   swarms.start();
   await simulation.run(1_010);
   // What nobody needs is there for whoever comes on its own.
-  assert.deepEqual(all.map(({ connectionShare }) => connectionShare), [15, 5, 2]);
+  assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 2]);
   await simulation.complete(swarms.stop());
 });
 
@@ -111,11 +116,11 @@ Deno.test("where there is too little for all, they take turns", async () => {
   const had = new Set<FakeSwarm>();
   swarms.start();
   for (let minute = 0; minute < 6; minute++) {
-    for (const swarm of all) swarm.candidates = 10;
+    for (const swarm of all) swarm.peers.candidates = 10;
     await simulation.run(60_000);
     for (const swarm of all) {
-      if (swarm.connectionShare > 0) had.add(swarm);
-      for (const finish of swarm.finish.splice(0)) finish();
+      if (swarm.peers.connectionShare > 0) had.add(swarm);
+      for (const finish of swarm.peers.finish.splice(0)) finish();
     }
   }
   assert.equal(had.size, 6, "somebody was always last");
@@ -124,20 +129,20 @@ Deno.test("where there is too little for all, they take turns", async () => {
 
 Deno.test("dials keep to their rate and to the half-open limit, and swarms have their turns", async () => {
   const { simulation, swarms, all } = bench(4, { dials: 10, halfOpen: 8, connections: 100, peers: 50 });
-  for (const swarm of all) swarm.candidates = 50;
+  for (const swarm of all) swarm.peers.candidates = 50;
   swarms.start();
   await simulation.run(1_500);
-  const dials = (): number => all.reduce((sum, { dials }) => sum + dials, 0);
+  const dials = (): number => all.reduce((sum, { peers }) => sum + peers.dials, 0);
   assert.ok(dials() <= 8, `${dials()} dials`);
   await simulation.run(10_000);
   assert.equal(dials(), 8, "more were half-open than may be");
-  assert.deepEqual(all.map(({ dials }) => dials), [2, 2, 2, 2]);
+  assert.deepEqual(all.map(({ peers }) => peers.dials), [2, 2, 2, 2]);
   for (let second = 0; second < 5; second++) {
-    for (const swarm of all) for (const finish of swarm.finish.splice(0)) finish();
+    for (const swarm of all) for (const finish of swarm.peers.finish.splice(0)) finish();
     await simulation.run(1_000);
   }
   assert.ok(dials() > 40 && dials() <= 8 + 60, `${dials()} dials`);
-  const each = all.map(({ dials }) => dials);
+  const each = all.map(({ peers }) => peers.dials);
   assert.ok(Math.max(...each) - Math.min(...each) <= 2, `${each}`);
   await simulation.complete(swarms.stop());
 });
@@ -156,12 +161,12 @@ Deno.test("who connects is taken to the swarm that it names, unless it is banned
   await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
   assert.deepEqual(swarms.listening.map(({ port }) => port), [6881]);
   const [peer, banned] = [simulation.host("peer"), simulation.host("banned")];
-  all[1].banned.add(banned.ip);
+  all[1].peers.banned.add(banned.ip);
   const [id] = all[1].id.wireIds;
   assert.equal(await simulation.complete(join(world, peer, id)), true);
   assert.equal(await simulation.complete(join(world, banned, id)), false);
   assert.equal(await simulation.complete(join(world, peer, InfoHash.parse("ff".repeat(20)))), false);
-  assert.deepEqual(all.map(({ accepted }) => accepted.length), [0, 1]);
+  assert.deepEqual(all.map(({ peers }) => peers.accepted.length), [0, 1]);
   await simulation.complete(swarms.stop());
   assert.ok(all.every(({ stopped }) => stopped));
 });
