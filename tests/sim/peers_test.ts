@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { MemoryHost } from "../../core/host/memory/mod.ts";
 import { makeTorrent, sameFiles, type SimPeer, SimSwarm } from "../support/sim_swarm.ts";
 import { ScriptedPeer } from "../support/scripted_peer.ts";
@@ -258,4 +259,63 @@ Deno.test("what is selected later is asked of those who have it, also while the 
   await swarm.simulation.run(5_000);
   assert.equal(half.count("interested"), 1);
   assert.ok(half.requests.length > 0);
+});
+
+Deno.test("idle connections are given up when another swarm has none", async () => {
+  await using swarm = new SimSwarm(15);
+  const [idle, needy] = [1, 2].map((seed) => makeTorrent({ name: `t${seed}`, length: 500_000, seed }));
+  const seed = await swarm.peer("seed", { profile: { limits: { connections: 4 } } });
+  for (const torrent of [idle, needy]) await swarm.add(seed, torrent);
+  const guests: ScriptedPeer[] = [];
+  for (let i = 0; i < 4; i++) {
+    const host = swarm.simulation.host(`guest ${i}`);
+    guests.push(await swarm.simulation.complete(ScriptedPeer.join(host, seed.address, idle.id, { peerId: `-${i}` })));
+  }
+  await swarm.simulation.run(10_000);
+  assert.ok(guests.every(({ closed }) => !closed));
+  const source = await swarm.seed("source", needy);
+  await swarm.simulation.complete(seed.runtime.addPeers(needy.id, [source.address]));
+  await swarm.complete(seed, needy, 200_000);
+  assert.ok(guests.filter(({ closed }) => closed).length <= 2, "more were closed than were needed");
+});
+
+Deno.test("whatever is commanded, in whatever haste, the last word counts and the download completes", async () => {
+  const torrent = makeTorrent({ files: [300_000, 300_000, 100_000], pieceLength: 32 * 1024 });
+  const command = fc.record({
+    kind: fc.constantFrom("pause", "resume", "recheck", "select", "sequential", "limit", "announce"),
+    which: fc.nat(6),
+    wait: fc.constantFrom(0, 0, 0, 1, 30, 400),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.nat(1e6), fc.array(command, { maxLength: 15 }), async (seedOf, commands) => {
+      await using swarm = new SimSwarm(seedOf);
+      const seed = await swarm.seed("seed", torrent, up("400 KB/s"));
+      const leech = await swarm.peer("leech");
+      leech.host.disk.latency = 1;
+      await swarm.add(leech, torrent, { peers: [seed.address] });
+      const { runtime } = leech;
+      const results: Promise<unknown>[] = [];
+      for (const { kind, which, wait } of commands) {
+        if (kind === "pause" || kind === "resume") {
+          results.push(runtime.update(torrent.id, { paused: kind === "pause" }));
+        } else if (kind === "recheck") results.push(runtime.recheck(torrent.id));
+        else if (kind === "sequential") results.push(runtime.update(torrent.id, { sequential: which > 3 }));
+        else if (kind === "limit") results.push(runtime.update(torrent.id, { limits: { down: 50_000 * (1 + which) } }));
+        else if (kind === "announce") results.push(runtime.announce(torrent.id));
+        else results.push(runtime.update(torrent.id, { priorities: { 0: which, 1: 6 - which, 2: 4 } }));
+        if (wait > 0) await swarm.simulation.run(wait);
+      }
+      await swarm.simulation.complete(Promise.all(results));
+      await swarm.simulation.complete(runtime.update(torrent.id, { paused: true }));
+      await swarm.simulation.run(2_000);
+      assert.equal(runtime.swarm(torrent.id).state, "paused");
+      assert.equal(runtime.swarm(torrent.id).connected, 0);
+      await swarm.simulation.complete(runtime.update(torrent.id, { paused: false, select: [0, 1, 2] }));
+      await swarm.until(() => runtime.swarm(torrent.id).done === 700_000, 300_000);
+      assert.ok(await sameFiles(swarm, leech, torrent));
+      await swarm.simulation.run(1_000);
+      assert.equal(runtime.swarm(torrent.id).state, "seeding");
+    }),
+    { numRuns: 60 },
+  );
 });
