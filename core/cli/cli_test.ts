@@ -337,7 +337,7 @@ Deno.test("on a terminal, progress is redrawn in place", () =>
     await simulation.run(400);
     const redraw = "\x1b[2A\x1b[J";
     const [, last] = terminal.output.split(redraw);
-    assert.match(last, /^data: downloading\n█{12}░{12} 50% of 39\.1 KiB {2}down 1 MiB\/s {2}up 0 B\/s {2}3 peers/);
+    assert.match(last, /^data: downloading\n█{8}░{8} {2}50% of 39\.1 KiB {2}down 1 MiB\/s {2}1m1s left {2}3 peers/);
     runtime.change({ state: "seeding" });
     await simulation.complete(exit);
   }, { interactive: true }));

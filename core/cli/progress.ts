@@ -2,8 +2,9 @@
 import { formatDuration, formatRate, formatSize, type SwarmSnapshot } from "../api/mod.ts";
 import { count, cut, printable } from "./text.ts";
 
-/** Characters of a progress bar. */
+/** Most characters of a progress bar, and its share of a narrower terminal. */
 const BAR_WIDTH = 24;
+const BAR_SHARE = 1 / 5;
 
 /** The share of the wanted bytes that is there, 0 to 1; of a running check while one runs. */
 export function shareDone(swarm: SwarmSnapshot): number {
@@ -12,11 +13,19 @@ export function shareDone(swarm: SwarmSnapshot): number {
   return swarm.wantedDone / swarm.wanted;
 }
 
-/** One swarm on a terminal: its name and state, then a bar with the figures. No line is wider than `columns`. */
+/**
+ * One swarm on a terminal: its name and state, then a bar and as many figures as fit, the most telling first. Lines are
+ * shorter than `columns`.
+ */
 export function progressBlock(swarm: SwarmSnapshot, columns: number): string[] {
-  const filled = Math.floor(shareDone(swarm) * BAR_WIDTH);
-  const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
-  return [cut(headline(swarm), columns - 1), cut(`${bar} ${figures(swarm).join("  ")}`, columns - 1)];
+  const width = Math.min(BAR_WIDTH, Math.floor(columns * BAR_SHARE));
+  const filled = Math.floor(shareDone(swarm) * width);
+  let line = "█".repeat(filled) + "░".repeat(width - filled);
+  for (const figure of figures(swarm)) {
+    if (line.length + 2 + figure.length >= columns) break;
+    line += `  ${figure}`;
+  }
+  return [cut(headline(swarm), columns - 1), line];
 }
 
 /** One swarm as a plain line. */
@@ -36,16 +45,21 @@ export function percent(share: number): string {
   return `${Math.floor(share * 100)}%`;
 }
 
+/** `listening on [::]:6881`, or why not. */
+export function listeningText(listening: readonly string[]): string {
+  return listening.length > 0 ? `listening on ${listening.join(", ")}` : "not listening: no plugin is a transport";
+}
+
 function figures(swarm: SwarmSnapshot): string[] {
   const { wanted, state, down, up, connected, piecesDone, pieces, eta } = swarm;
   return [
     state === "metadata" ? "" : `${percent(shareDone(swarm))} of ${formatSize(wanted)}`,
     state === "downloading" ? `down ${formatRate(down)}` : "",
-    state === "checking" ? "" : `up ${formatRate(up)}`,
-    state === "checking" ? "" : count(connected, "peer"),
-    pieces > 0 ? `${piecesDone}/${count(pieces, "piece")}` : "",
     state === "downloading" && eta !== undefined
       ? `${formatDuration(Math.ceil(eta / 1000) * 1000, { parts: 2 })} left`
       : "",
+    state === "checking" ? "" : count(connected, "peer"),
+    state === "checking" ? "" : `up ${formatRate(up)}`,
+    pieces > 0 ? `${piecesDone}/${count(pieces, "piece")}` : "",
   ].filter((figure) => figure !== "");
 }

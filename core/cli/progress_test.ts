@@ -20,7 +20,7 @@ Deno.test("progressLine() says what matters in each state", async () => {
   } as const;
   assert.equal(
     progressLine(await swarm(downloading)),
-    "film: downloading, 50% of 2 KiB, down 2 KiB/s, up 512 B/s, 1 peer, 2/4 pieces, 1h2m left",
+    "film: downloading, 50% of 2 KiB, down 2 KiB/s, 1h2m left, 1 peer, up 512 B/s, 2/4 pieces",
   );
   assert.equal(
     progressLine(await swarm({ state: "checking", checked: 0.25 })),
@@ -28,7 +28,7 @@ Deno.test("progressLine() says what matters in each state", async () => {
   );
   assert.equal(
     progressLine(await swarm({ state: "metadata", pieces: 0, connected: 2 })),
-    "film: fetching metadata, up 0 B/s, 2 peers",
+    "film: fetching metadata, 2 peers, up 0 B/s",
   );
   assert.match(progressLine(await swarm({ state: "failed", error: "disk full" })), /^film: failed: disk full,/);
 });
@@ -37,6 +37,16 @@ Deno.test("progressBlock() never exceeds the terminal, and shows names harmlessl
   const lines = progressBlock(await swarm({ name: "\x1b[31m" + "x".repeat(100) }), 40);
   assert.ok(lines.every((line) => [...line].length < 40));
   assert.equal(lines[0].includes("\x1b"), false);
+});
+
+Deno.test("progressBlock() shows the figures that fit whole, whatever the width", async () => {
+  const shown = await swarm({ state: "downloading", down: 2048, connected: 1, eta: 61_000, piecesDone: 2 });
+  assert.equal(progressBlock(shown, 40)[1], "████░░░░  50% of 2 KiB  down 2 KiB/s");
+  assert.equal(
+    progressBlock(shown, 200)[1],
+    "████████████░░░░░░░░░░░░  50% of 2 KiB  down 2 KiB/s  1m1s left  1 peer  up 0 B/s  2/4 pieces",
+  );
+  assert.deepEqual(progressBlock(shown, 1), ["", ""]);
 });
 
 Deno.test("percent() reaches 100 only when everything is there", async () => {

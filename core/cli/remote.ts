@@ -12,7 +12,7 @@ import { addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { peerOption, type Program, rateOption } from "./options.ts";
-import { percent, progressLine, shareDone } from "./progress.ts";
+import { listeningText, percent, progressLine, shareDone } from "./progress.ts";
 import { readProfile } from "./settings.ts";
 import { readSource } from "./source.ts";
 import { count, printable, table } from "./text.ts";
@@ -127,7 +127,7 @@ function runtimeText(snapshot: RuntimeSnapshot): string {
     String(hooks.reduce((sum, hook) => sum + hook.failures, 0)),
     printable(lastError ?? ""),
   ]);
-  return `Weft ${version}, listening on ${listening.join(", ")}\n` +
+  return `Weft ${version}, ${listeningText(listening)}\n` +
     `down ${formatRate(down)}, up ${formatRate(up)}, ${count(connections, "connection")}, ${
       formatSize(held)
     } in buffers\n\n` +

@@ -76,7 +76,8 @@ class PlainReporter implements Reporter {
     const key = `${swarm} ${url}`;
     if (trouble === undefined || this.#troubles.get(key) === trouble) return;
     this.#troubles.set(key, trouble);
-    this.log({ level: "warn", source: "weft", message: `tracker ${url}: ${trouble}` });
+    const remedy = trouble.includes("egress.allow") ? ", or allow this torrent's trackers with --allow-local" : "";
+    this.log({ level: "warn", source: "weft", message: `tracker ${url}: ${trouble}${remedy}` });
   }
 
   note(text: string): void {

@@ -1,6 +1,7 @@
 /** `weft run`: a profile, until interrupted. @module */
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
+import { listeningText } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { readProfile } from "./settings.ts";
 
@@ -23,7 +24,7 @@ export function addRun(program: Program, context: Context): void {
     .action(async (profile, options) => {
       const settings = await readProfile(context, profile);
       await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
-        reporter.note(`listening on ${runtime.snapshot().listening.join(", ")}, state in ${settings.store.state}`);
+        reporter.note(`${listeningText(runtime.snapshot().listening)}, state in ${settings.store.state}`);
         await follow(() => undefined);
         return exitCodes.done;
       });

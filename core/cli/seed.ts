@@ -3,7 +3,7 @@ import { CommandError } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { peerOption, type Program, rateOption } from "./options.ts";
-import { headline } from "./progress.ts";
+import { headline, listeningText } from "./progress.ts";
 import { runSession } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
@@ -62,7 +62,7 @@ export function addSeed(program: Program, context: Context): void {
           return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
         });
         if (!ready) return exitCodes.interrupted;
-        reporter.note(`${ready.name}: seeding, listening on ${runtime.snapshot().listening.join(", ")}`);
+        reporter.note(`${ready.name}: seeding, ${listeningText(runtime.snapshot().listening)}`);
         await follow(() => undefined);
         return exitCodes.done;
       });

@@ -1,7 +1,16 @@
 /** A runtime for as long as a command runs: started, watched, offered on its control socket, stopped. @module */
-import { CommandError, ConfigError, type Plugin, type Runtime, type Settings, type Timer } from "../api/mod.ts";
+import {
+  CommandError,
+  ConfigError,
+  NetError,
+  type Plugin,
+  type Runtime,
+  type Settings,
+  type Timer,
+} from "../api/mod.ts";
 import { claimControl, controlPath, serveControl } from "../control/mod.ts";
-import { type Context, exitCodes } from "./environment.ts";
+import type { StartOptions } from "../runtime/mod.ts";
+import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
 import { parentOf } from "../config/mod.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
@@ -46,7 +55,7 @@ export async function runSession(
   using _signals = interruptOnSignals(context, reporter, interruption);
   let code: number = exitCodes.failed;
   try {
-    const runtime = await start({
+    const runtime = await startOrExplain(start, {
       host,
       settings,
       resolvePlugin: orThrow(pluginResolver(builtins)),
@@ -76,6 +85,15 @@ export async function runSession(
     reporter.end(code);
   }
   context.exitCode = code;
+}
+
+async function startOrExplain(start: StartRuntime, options: StartOptions): Promise<Runtime> {
+  try {
+    return await start(options);
+  } catch (error) {
+    if (!(error instanceof NetError && (error.fault === "inUse" || error.fault === "denied"))) throw error;
+    throw new CommandError(`${error.message}; choose another address with --listen, or "listen" in a profile`);
+  }
 }
 
 function newSession(

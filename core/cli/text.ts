@@ -5,19 +5,35 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
 }
 
-/** Cuts to `width` characters; what was cut ends in an ellipsis. */
+/** Scripts and symbols whose characters take two columns of a terminal. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+
+/** How many columns of a terminal `text` takes, near enough: combining marks take none. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += WIDE.test(character) ? 2 : /\p{M}/u.test(character) ? 0 : 1;
+  return width;
+}
+
+/** Cuts to `width` columns; what was cut ends in an ellipsis. */
 export function cut(text: string, width: number): string {
-  const characters = [...text];
-  return characters.length <= width ? text : characters.slice(0, Math.max(0, width - 1)).join("") + "…";
+  if (widthOf(text) <= width) return text;
+  let kept = "";
+  for (const character of text) {
+    if (widthOf(kept + character) >= width) break;
+    kept += character;
+  }
+  return width > 0 ? `${kept}…` : "";
 }
 
 /** Rows with their columns aligned, two spaces apart. A column whose heading starts with a space is right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => [...row[column].trim()].length)));
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => widthOf(row[column].trim()))));
   const right = rows[0].map((heading) => heading.startsWith(" "));
   return rows.map((row) =>
     row.map((cell, column) => {
-      const padding = " ".repeat(widths[column] - [...cell.trim()].length);
+      const padding = " ".repeat(widths[column] - widthOf(cell.trim()));
       return right[column] ? padding + cell.trim() : cell.trim() + padding;
     }).join("  ").trimEnd() + "\n"
   ).join("");

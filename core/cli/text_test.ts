@@ -21,3 +21,11 @@ Deno.test("table() aligns columns, numbers to the right", () => {
 Deno.test("count() knows one from many", () => {
   assert.deepEqual([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
 });
+
+Deno.test("cut() and table() count the columns that characters take on a terminal", () => {
+  assert.equal(cut("日本語.txt", 10), "日本語.txt");
+  assert.equal(cut("日本語.txt", 6), "日本…");
+  assert.equal(cut("e\u0301te\u0301", 3), "e\u0301te\u0301");
+  assert.equal(cut("abc", 0), "");
+  assert.equal(table([["日本", "x"], ["abcde", "y"]]), "日本   x\nabcde  y\n");
+});
