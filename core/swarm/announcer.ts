@@ -52,6 +52,8 @@ export interface AnnouncerOptions {
 const MAX_WANTED = 200;
 /** A client that never settles must not hold up its tier; clients have shorter timeouts of their own. Milliseconds. */
 export const ANNOUNCE_TIMEOUT = 90_000;
+// A scrape only brings figures; milliseconds.
+const SCRAPE_TIMEOUT = 30_000;
 /** How long `stop` waits for all trackers together, in milliseconds: nobody wants to wait for them at shutdown. */
 export const STOP_TIMEOUT = 5_000;
 
@@ -151,10 +153,11 @@ export class Announcer {
     let peers: readonly PeerAddress[] = [];
     let from: string | undefined;
     try {
-      const answer = await this.#ask(tracker, event, ANNOUNCE_TIMEOUT);
+      const answer = readAnswer(await this.#ask(tracker, event, ANNOUNCE_TIMEOUT));
       if (stale()) return;
       this.#tiers.answered(announce, clock.now(), answer);
       ({ peers, from } = answer);
+      if (answer.seeders === undefined && answer.leechers === undefined) void this.#scrape(tracker, stale);
     } catch (error) {
       if (stale()) return;
       const retry = error instanceof TrackerError ? error.retry : undefined;
@@ -165,9 +168,24 @@ export class Announcer {
     if (peers.length > 0) onPeers(peers, withoutUndefined({ url: tracker.text, from }));
   }
 
-  /** One announce. It ends at its timeout even if the client doesn't. */
+  /** Asks for the figures that an announce didn't bring (BEP 48). A tracker that can't be scraped is left alone. */
+  async #scrape(tracker: Tracker, stale: () => boolean): Promise<void> {
+    const infoHashes = [this.#options.id.wireIds[0].bytes];
+    try {
+      const [figures] = await this.#call(
+        tracker,
+        SCRAPE_TIMEOUT,
+        async (client, signal) => await client.scrape?.(tracker.url!, infoHashes, signal) ?? [],
+      );
+      if (!figures || stale()) return;
+      tracker.seeders = figures.seeders;
+      tracker.leechers = figures.leechers;
+      this.#report(tracker);
+    } catch { /* it only counts */ }
+  }
+
   #ask(tracker: Tracker, event: AnnounceEvent | undefined, timeout: number): Promise<AnnounceAnswer> {
-    const { clock, client, stats, id, peerId, key } = this.#options;
+    const { stats, id, peerId, key } = this.#options;
     const url = tracker.url!;
     const now = stats();
     const request = withoutUndefined({
@@ -184,20 +202,30 @@ export class Announcer {
       key,
       trackerId: tracker.trackerId,
     });
+    return this.#call(tracker, timeout, (client, signal) => client.announce(request, signal));
+  }
+
+  /** One call of a tracker's client. It ends at its timeout even if the client doesn't. */
+  #call<T>(
+    tracker: Tracker,
+    timeout: number,
+    run: (client: TrackerClient, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, client } = this.#options;
     const controller = new AbortController();
     const { signal } = controller;
     this.#inFlight.add(controller);
-    const announceTimeout = clock.after(
+    const callTimeout = clock.after(
       timeout,
       () => controller.abort(new TrackerError(`No answer within ${timeout / 1000} s`)),
     );
-    return new Promise<AnnounceAnswer>((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      const provider = client(scheme(url));
-      if (!provider) throw new TrackerError(this.#missing(url)!);
-      provider.announce(request, signal).then(resolve, reject);
+      const provider = client(scheme(tracker.url!));
+      if (!provider) throw new TrackerError(this.#missing(tracker.url!)!);
+      run(provider, signal).then(resolve, reject);
     }).finally(() => {
-      announceTimeout.cancel();
+      callTimeout.cancel();
       this.#inFlight.delete(controller);
     });
   }
@@ -229,6 +257,21 @@ export class Announcer {
       warning,
     });
   }
+}
+
+/** What a client answered: a plugin's may be anything, and its text goes to people. */
+function readAnswer(answer: AnnounceAnswer): AnnounceAnswer {
+  const { peers, interval, minInterval, seeders, leechers, trackerId, warning, externalIp, from } = answer;
+  if (!Array.isArray(peers)) throw new TypeError("The tracker client's answer has no list of peers");
+  return {
+    peers,
+    ...only((value) => typeof value === "number", { interval, minInterval, seeders, leechers }),
+    ...only((value) => typeof value === "string", { trackerId, warning, externalIp, from }),
+  };
+}
+
+function only<T extends object>(test: (value: unknown) => boolean, fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => test(value))) as Partial<T>;
 }
 
 function scheme(url: URL): string {

@@ -33,6 +33,8 @@ function swarm(tiers: readonly (readonly string[])[], trackers: Record<string, B
             asked.push({ host: request.url.hostname, at: clock.now(), request });
             return trackers[request.url.hostname](request, signal);
           },
+          scrape: (_url, infoHashes) =>
+            Promise.resolve(infoHashes.map(() => ({ seeders: 3, leechers: 4, completed: 5 }))),
         }
         : undefined,
     stats: (): AnnounceStats => ({ ...stats }),
@@ -255,15 +257,20 @@ Deno.test("Announcer gives a tracker up that never answers, and goes on to the n
 });
 
 Deno.test("Announcer survives a client that answers nonsense", async () => {
-  const { announcer, clock } = swarm([["http://a/announce"], ["http://b/announce"]], {
+  const { announcer, clock } = swarm([["http://a/x"], ["http://b/x"], ["http://c/x"], ["http://d/x"]], {
     a: () => Promise.resolve(undefined as unknown as AnnounceAnswer),
     b: () => {
       throw new Error("thrown at once");
     },
+    c: () => Promise.resolve({ peers: "many", warning: 1 } as unknown as AnnounceAnswer),
+    d: () => Promise.resolve({ peers: [], warning: 1, seeders: "x", interval: "y" } as unknown as AnnounceAnswer),
   });
   announcer.start();
   await clock.advance(1000);
-  assert.deepEqual(announcer.statuses().map(({ state }) => state), ["failed", "failed"]);
+  const all = announcer.statuses();
+  assert.deepEqual(all.map(({ state }) => state), ["failed", "failed", "failed", "working"]);
+  assert.equal(all[3].warning, undefined);
+  assert.notEqual(all[3].seeders, "x");
 });
 
 Deno.test("Announcer disables trackers that no plugin can ask, says why, and enables them when one can", async () => {
@@ -318,4 +325,13 @@ Deno.test("Announcer asks at most 100 trackers of a swarm", async () => {
   const { announcer } = swarm(many, {});
   assert.equal(announcer.statuses().length, 100);
   await announcer.stop();
+});
+
+Deno.test("Announcer scrapes a tracker whose announce brings no figures", async () => {
+  const counts: Behaviour = () => Promise.resolve({ peers, interval: 30 * MINUTE, seeders: 8, leechers: 9 });
+  const { announcer, clock } = swarm([["http://a/announce"], ["http://b/announce"]], { a: works, b: counts });
+  announcer.start();
+  await clock.advance(1);
+  const figures = announcer.statuses().map(({ seeders, leechers }) => [seeders, leechers]);
+  assert.deepEqual(figures, [[3, 4], [8, 9]]);
 });

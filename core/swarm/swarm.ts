@@ -485,7 +485,11 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     for (const text of new Set([...this.#tiers.flat(), ...this.record.trackers])) {
       if (!URL.canParse(text)) continue;
       const { hostname, port, protocol } = new URL(text);
-      this.#grants.use(this.#kernel.egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
+      try {
+        this.#grants.use(this.#kernel.egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
+      } catch {
+        // "foo:bar" is a URL too: what leads nowhere needs no leave.
+      }
     }
   }
 

@@ -7,8 +7,9 @@
  * @module
  */
 import { admitPeers, type PeerCandidate, peerClosed, peerConnected, type PeerEvent } from "../api/mod.ts";
-import { bytesEqual, ipScope, parseIp, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
+import { bytesEqual, ipScope, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
+import { readCandidate } from "./candidate.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import { dialAndShake, type ShakenPeer } from "./connect.ts";
 import type { Kernel } from "./kernel.ts";
@@ -73,7 +74,7 @@ export class SwarmPeers {
   /** Lets candidates into the pool: the egress guard, bans and the filters of plugins decide. Returns how many are new. */
   async admit(source: string, candidates: readonly PeerCandidate[], trusted = false): Promise<number> {
     const { egress, log } = this.#kernel;
-    const sound = candidates.filter((candidate) => isCandidate(candidate));
+    const sound = candidates.map(readCandidate).filter((candidate) => candidate !== undefined);
     if (sound.length < candidates.length) {
       log.warn(`Dropped ${candidates.length - sound.length} peers from ${source}: they have no address`);
     }
@@ -307,13 +308,6 @@ export class SwarmPeers {
   #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {
     return { id: this.#swarm.id, name: this.#swarm.name, address, incoming, transport };
   }
-}
-
-/** Plugins may yield anything. */
-function isCandidate(candidate: PeerCandidate): boolean {
-  const { namedBy, address: { ip, port, key } = {} } = candidate ?? {};
-  if (namedBy !== undefined && typeof namedBy !== "string") return false;
-  return typeof ip === "string" && typeof key === "string" && parseIp(ip)?.text === ip && Number(port) > 0;
 }
 
 /** Whom to ban for a peer's deed: its IP on the internet; on a LAN or behind one address, where many live, only itself. */
