@@ -192,7 +192,8 @@ async function tracker(
   const announces: URLSearchParams[] = [];
   await swarm.simulation.complete(host.net.serve({ ip: "0.0.0.0", port: 80 }, (request) => {
     // Binary parameters don't survive, which here nobody needs.
-    const query = new URL(request.url).searchParams;
+    const { pathname, searchParams: query } = new URL(request.url);
+    if (pathname !== "/announce") return new Response("no scrape here", { status: 404 });
     announces.push(query);
     events.push(`${query.get("event") ?? ""} ${query.get("left")}`.trim());
     const compact = peers().map((text) => {
