@@ -42,6 +42,8 @@ export class SwarmPieces {
   #drained: PromiseWithResolvers<void> | undefined;
   /** Pieces were lost, and what is wanted is not counted yet. */
   #losing = false;
+  /** Settles when the store before is closed: two on the same files would undo each other's records. */
+  #closing: Promise<void> | undefined;
   /** The store that was closed last. */
   #rested: PieceStore | undefined;
 
@@ -69,6 +71,8 @@ export class SwarmPieces {
   ): Promise<void> {
     const { host, memory, state, log } = this.#kernel;
     const { id, record, peers } = this.#swarm;
+    await this.#closing;
+    if (signal.aborted) return;
     const store = await openPieceStore({
       clock: host.clock,
       disk: host.disk,
@@ -81,7 +85,7 @@ export class SwarmPieces {
       events: this.#storeEvents(),
       log: (text) => log.warn(text),
     });
-    if (signal.aborted) return store.close();
+    if (signal.aborted) return this.#shut(store);
     this.#info = info;
     this.store = store;
     // Files that nobody knows anything about: somebody put them there, and they may be right.
@@ -109,7 +113,13 @@ export class SwarmPieces {
     this.store = this.picker = undefined;
     this.checked = undefined;
     this.release();
-    await store?.close();
+    if (store) await this.#shut(store);
+  }
+
+  async #shut(store: PieceStore): Promise<void> {
+    const closed = store.close();
+    this.#closing = closed.catch(() => {});
+    await closed;
   }
 
   /** Other files are wanted. */
