@@ -19,5 +19,7 @@ export function diskError(error: unknown, verb: string, path: string): DiskError
   if (error instanceof DiskError) return error;
   const { code, name, message } = error as { code?: string; name?: string; message?: string };
   const fault = FAULTS[code ?? ""] ?? FAULTS[name ?? ""] ?? "io";
-  return new DiskError(fault, `Cannot ${verb} "${path}": ${message ?? String(error)}`, { cause: error });
+  // The code, the call and the path, which Node and Deno add, say nothing new.
+  const reason = (message ?? String(error)).replace(/^E[A-Z]+: /, "").replace(/[,:] \w+ '.*'$/s, "");
+  return new DiskError(fault, `Cannot ${verb} "${path}": ${reason}`, { cause: error });
 }
