@@ -143,12 +143,9 @@ export class SaveFolder {
    */
   async inspect(safePath: string): Promise<boolean> {
     const path = this.resolve(safePath);
-    for (let folder = parent(path); folder.length > this.path.length; folder = parent(folder)) {
-      if (!await this.#disk.lstat(folder)) continue;
-      await this.#expectInside(folder);
-      break;
-    }
     const stat = await this.#disk.lstat(path);
+    const folder = stat ? parent(path) : await this.#deepestFolder(safePath.split("/").slice(0, -1));
+    if (folder.length > this.path.length) await this.#expectInside(folder);
     if (!stat) return false;
     if (stat.kind === "file") return true;
     throw new DiskError("denied", `Cannot use "${path}": it is a ${stat.kind}; move it away`);
@@ -162,6 +159,19 @@ export class SaveFolder {
       await this.#expectInside(parent(path));
     }
     return await this.#disk.open(path, { write, create: write });
+  }
+
+  /** The deepest folder that is there, by halves: a torrent may have thousands of files below hundreds of folders. */
+  async #deepestFolder(names: readonly string[]): Promise<string> {
+    const at = (depth: number): string => [this.path, ...names.slice(0, depth)].join("/");
+    let low = 0;
+    let high = names.length;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (await this.#disk.lstat(at(middle))) low = middle;
+      else high = middle - 1;
+    }
+    return at(low);
   }
 
   async #expectInside(folder: string): Promise<void> {

@@ -162,3 +162,21 @@ Deno.test("SaveFolder opens nothing outside, even through symlinks that stand in
   assert.ok(await folder.inspect("t/real/file"));
   assert.ok(!await folder.inspect("t/real/other"));
 });
+
+Deno.test("SaveFolder finds the symlink above a tree that is not there yet, in a few looks", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const { disk } = simulation.host("machine");
+  for (const path of ["/save/t", "/outside/a"]) await disk.makeDirectory(path);
+  disk.symlink("/save/t/out", "/outside");
+  const lstat = disk.lstat.bind(disk);
+  let looks = 0;
+  disk.lstat = (path) => {
+    looks++;
+    return lstat(path);
+  };
+  const folder = new SaveFolder(disk, "/save");
+  const deep = `${"d/".repeat(500)}file`;
+  await assert.rejects(folder.inspect(`t/out/a/${deep}`), /leads out of "\/save"/);
+  assert.ok(!await folder.inspect(`t/${deep}`));
+  assert.ok(looks < 30, `${looks} looks`);
+});
