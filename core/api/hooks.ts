@@ -85,7 +85,10 @@ export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = def
   PeerCandidate
 >()("gather", "peers.discover", { deadline: 60_000, onFailure: "skip" });
 
-/** Candidates are about to enter a peer pool. A filter that fails refuses the batch. */
+/**
+ * Candidates are about to enter a peer pool, or a peer that dialed us (source `incoming`) shook hands. A filter that
+ * fails refuses the batch.
+ */
 export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
   "first",
   "peers.admit",

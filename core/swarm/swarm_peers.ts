@@ -19,6 +19,8 @@ import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
 
 // Senders of blocks that are remembered after they left.
 const MAX_CONTRIBUTORS = 1_000;
+// Sessions with one public address that come in: a household behind one has fewer, and nobody may fill every place.
+const MAX_PER_ADDRESS = 16;
 // A connection this old that neither side wants anything of may be given up for another swarm's (ms).
 const IDLE_CONNECTION = 60_000;
 
@@ -121,12 +123,12 @@ export class SwarmPeers {
     }
   }
 
-  /** Takes an accepted connection that shook hands. */
-  accept(shaken: ShakenPeer): void {
+  /** Takes an accepted connection that shook hands, if plugins' filters let it in too. */
+  async accept(shaken: ShakenPeer): Promise<void> {
     const { stream } = shaken;
-    if (!this.#swarm.active || this.sessions.size >= this.connectionShare) {
-      return stream.close(new PeerClosed("the swarm has no room"));
-    }
+    const [admitted] = await this.#filter("incoming", [{ address: stream.remote }]);
+    const refusal = admitted ? this.#roomFor(stream.remote) : "refused by a filter";
+    if (refusal) return stream.close(new PeerClosed(refusal));
     const peer = this.pool.add(this.#swarm.clock.now(), stream.remote, "incoming", { dialable: false });
     if (!peer) return stream.close(new PeerClosed("banned"));
     this.#begin(shaken, peer, true);
@@ -238,6 +240,16 @@ export class SwarmPeers {
 
   #next(now: number): PoolPeer | undefined {
     return this.pool.next(now, { seeding: this.#swarm.uploadOnly });
+  }
+
+  /** Why one more connection from there has no room. */
+  #roomFor({ ip }: PeerAddress): string | undefined {
+    if (!this.#swarm.active || this.sessions.size >= this.connectionShare) return "the swarm has no room";
+    // On a LAN, or behind one machine's loopback, many peers may share an address.
+    if (ipScope(ip) !== "public") return undefined;
+    let same = 0;
+    for (const { address } of this.sessions) if (address.ip === ip) same++;
+    return same < MAX_PER_ADDRESS ? undefined : "too many connections from this address";
   }
 
   async #filter(source: string, candidates: readonly PeerCandidate[]): Promise<readonly PeerCandidate[]> {

@@ -246,7 +246,7 @@ export class Swarms {
     };
     try {
       const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);
-      swarm!.peers.accept(shaken);
+      await swarm!.peers.accept(shaken);
     } catch (error) {
       log.debug(`Refused ${key}: ${error instanceof Error ? error.message : error}`);
     } finally {

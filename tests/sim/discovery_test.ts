@@ -181,6 +181,24 @@ for (
   });
 }
 
+Deno.test("a filter also decides who may come in", async () => {
+  await using swarm = new SimSwarm(22);
+  const torrent = makeTorrent({ length: 300_000 });
+  const asked: string[][] = [];
+  const seed = await swarm.seed("seed", torrent, {
+    profile: plugins("filter"),
+    plugins: { filter: filter((keys) => (asked.push([...keys]), keys.map((key) => key.startsWith(friend.host.ip)))) },
+  });
+  const stranger = await swarm.peer("stranger");
+  const friend = await swarm.peer("friend");
+  await swarm.add(stranger, torrent, { peers: [seed.address] });
+  await swarm.simulation.run(30_000);
+  assert.equal(stranger.runtime.swarm(torrent.id).done, 0);
+  assert.ok(asked.length > 0 && asked.every(([key]) => key.startsWith(stranger.host.ip)));
+  await swarm.add(friend, torrent, { peers: [seed.address] });
+  await swarm.complete(friend, torrent, 60_000);
+});
+
 /** A tracker that answers with these peers, and notes the announces. */
 async function tracker(
   swarm: SimSwarm,
