@@ -16,3 +16,14 @@ Deno.test("leakCheck() names what was left open", async () => {
   );
   listener.close();
 });
+
+Deno.test("leakCheck() counts Workers that still run", async () => {
+  const check = await leakCheck();
+  const worker = new Worker("data:text/javascript,postMessage('up')", { type: "module" });
+  await new Promise((resolve) => worker.onmessage = resolve);
+  await assert.rejects(
+    check.verify({ settleMs: 20 }),
+    (error) => JSON.stringify((error as { actual: unknown }).actual).includes("1 more workers"),
+  );
+  worker.terminate();
+});

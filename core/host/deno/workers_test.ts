@@ -73,7 +73,7 @@ Deno.test("close() leaves no thread and no descriptor behind", async () => {
     await host.db.open(`${directory}/weft.db`);
     await host.close();
   };
-  await use(); // threads that Deno keeps from now on
+  await use(); // what Deno keeps from now on
   const check = await leakCheck();
   await use();
   await check.verify();
