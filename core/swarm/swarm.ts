@@ -268,7 +268,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   /** The priorities that select just these files. */
   prioritiesOf(indexes: readonly number[]): Record<number, number> {
-    const count = this.shape?.files.length ?? 0;
+    if (!this.shape) throw new CommandError(`Cannot select files of "${this.name}": its metadata is not known yet`);
+    const count = this.shape.files.length;
     const wrong = indexes.find((index) => !(index >= 0 && index < count));
     if (wrong !== undefined) {
       throw new CommandError(`Cannot select file ${wrong}: "${this.name}" has files 0 to ${count - 1}`);
