@@ -92,6 +92,7 @@ Deno.test("a slip in a command or an option exits 2 and says what was meant", ()
     assert.match(option.error, /Did you mean --seed\?/);
     assert.match((await done("get", "x", "--out", "d", "--down", "fast")).error, /--down .*10 MB\/s.*"fast"/);
     assert.match((await done("get", "x", "--out", "d", "--peer", "there")).error, /--peer .*"there"/);
+    assert.match((await done("get", "x", "--out", "d", "--listen", "there")).error, /--listen .*"there"/);
     assert.match((await done("get", "x.torrent")).error, /required option '--out <dir>'/);
   }));
 

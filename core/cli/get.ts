@@ -1,11 +1,10 @@
 /** `weft get`: download one torrent. @module */
-import { CommandError, formatDuration, formatSize } from "../api/mod.ts";
+import { formatDuration, formatSize } from "../api/mod.ts";
 import { addOrResume, addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
-import { peerOption, type Program, rateOption } from "./options.ts";
-import { headline } from "./progress.ts";
-import { runSession } from "./session.ts";
+import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
+import { runSession, whenComplete } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
 
@@ -28,7 +27,7 @@ export function addGet(program: Program, context: Context): void {
     .description("Downloads a torrent: exits 0 when everything wanted is there and verified.")
     .argument("<torrent>", ".torrent file or magnet link")
     .requiredOption("--out <dir>", "folder for its files")
-    .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)")
+    .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)", listenOption)
     .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
     .option("--select <files>", "only these: numbers and ranges as `weft show` counts them, or names with *")
@@ -49,11 +48,7 @@ export function addGet(program: Program, context: Context): void {
       await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
         const { id } = await addOrResume(runtime, request, read.key);
         const begun = context.host.clock.now();
-        const complete = await follow(() => {
-          const swarm = runtime.swarm(id);
-          if (swarm.state === "failed") throw new CommandError(headline(swarm));
-          return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
-        });
+        const complete = await follow(() => whenComplete(runtime.swarm(id)));
         if (!complete) return exitCodes.interrupted;
         const spent = Math.round((context.host.clock.now() - begun) / 100) * 100;
         reporter.note(

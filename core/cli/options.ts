@@ -1,6 +1,6 @@
 /** What commands share: the tree they hang on, and the kinds of options. @module */
 import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { parseRate, parseSize } from "../api/mod.ts";
+import { type BindAddress, parseBindAddress, parseRate, parseSize } from "../api/mod.ts";
 import { parseHostPort } from "../wire/mod.ts";
 
 /** The command that subcommands are added to. */
@@ -15,6 +15,11 @@ export function repeated(value: string, earlier: readonly string[] = []): string
 export function peerOption(value: string, earlier: readonly string[] = []): string[] {
   asArgument(() => parseHostPort(value));
   return repeated(value, earlier);
+}
+
+/** An option that says where to accept peers, as a profile's `listen`: `[::]:6881`, or a port alone. */
+export function listenOption(text: string): BindAddress {
+  return asArgument(() => parseBindAddress(text));
 }
 
 /** A rate option in bytes per second: `500 KiB/s`; undefined is unlimited. */

@@ -2,9 +2,9 @@
 import { CommandError } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
-import { peerOption, type Program, rateOption } from "./options.ts";
-import { headline, listeningText } from "./progress.ts";
-import { runSession } from "./session.ts";
+import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
+import { listeningText } from "./progress.ts";
+import { runSession, whenComplete } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
 
@@ -24,7 +24,7 @@ export function addSeed(program: Program, context: Context): void {
     .argument("<torrent>", ".torrent file")
     .requiredOption("--data <dir>", "folder that holds what the torrent names")
     .option("--skip-check", "trust the data instead of checking it first")
-    .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)")
+    .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)", listenOption)
     .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
     .option("--up <rate>", "upload limit", rateOption)
@@ -52,14 +52,13 @@ export function addSeed(program: Program, context: Context): void {
         });
         const ready = await follow(() => {
           const swarm = runtime.swarm(id);
-          if (swarm.state === "failed") throw new CommandError(headline(swarm));
           if (swarm.state === "downloading") {
             const missing = swarm.pieces - swarm.piecesDone;
             throw new CommandError(
               `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${options.data}"; complete them with "weft get"`,
             );
           }
-          return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
+          return whenComplete(swarm);
         });
         if (!ready) return exitCodes.interrupted;
         reporter.note(`${ready.name}: seeding, ${listeningText(runtime.snapshot().listening)}`);

@@ -6,12 +6,14 @@ import {
   type Plugin,
   type Runtime,
   type Settings,
+  type SwarmSnapshot,
   type Timer,
 } from "../api/mod.ts";
 import { claimControl, controlPath, serveControl } from "../control/mod.ts";
 import type { StartOptions } from "../runtime/mod.ts";
 import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
 import { parentOf } from "../config/mod.ts";
+import { headline } from "./progress.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
 
@@ -19,11 +21,9 @@ import { pluginResolver } from "./resolve_plugin.ts";
 export interface Session {
   readonly runtime: Runtime;
   readonly reporter: Reporter;
-  /** Aborts when the user interrupts, or another process says `stop`. */
-  readonly interrupted: AbortSignal;
   /**
-   * Reports what happens until `done` answers, and returns its answer; undefined when the user interrupts. `done` is
-   * asked after every event of a swarm's state, and now and then.
+   * Reports what happens until `done` answers, and returns its answer; undefined when the user interrupts, or another
+   * process says `stop`. `done` is asked after every event of a swarm's state, and now and then.
    */
   follow<T>(done: () => T | undefined): Promise<T | undefined>;
 }
@@ -87,6 +87,16 @@ export async function runSession(
   context.exitCode = code;
 }
 
+/**
+ * The swarm, once it has all that is wanted: what {@link Session.follow} waits for.
+ *
+ * @throws {CommandError} when the swarm failed
+ */
+export function whenComplete<S extends SwarmSnapshot>(swarm: S): S | undefined {
+  if (swarm.state === "failed") throw new CommandError(headline(swarm));
+  return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
+}
+
 async function startOrExplain(start: StartRuntime, options: StartOptions): Promise<Runtime> {
   try {
     return await start(options);
@@ -106,7 +116,6 @@ function newSession(
   return {
     runtime,
     reporter,
-    interrupted,
     async follow<T>(done: () => T | undefined): Promise<T | undefined> {
       const settled = Promise.withResolvers<T | undefined>();
       const look = (): void => {

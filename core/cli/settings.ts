@@ -1,7 +1,6 @@
 /** From a profile's file, or from the command line alone, to settings. @module */
-import { type BindAddress, type ConfigNode, DiskError, type Plugin, type Settings } from "../api/mod.ts";
+import { type BindAddress, CommandError, type ConfigNode, DiskError, type Plugin, type Settings } from "../api/mod.ts";
 import { loadProfile } from "../config/mod.ts";
-import { parseIp } from "../wire/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
 import { parentOf, resolvePath } from "../config/mod.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
@@ -64,7 +63,7 @@ function needsNothing({ config }: Plugin): boolean {
 /** What `get` and `seed` take from the command line. */
 export interface OneSwarmOptions {
   readonly profile?: string;
-  readonly listen?: string;
+  readonly listen?: BindAddress;
   readonly state?: string;
 }
 
@@ -83,38 +82,24 @@ export async function oneSwarmSettings(
     : await readProfile(environment, options.profile);
   const state = options.state === undefined ? `${folder}/.weft/${key}.db` : resolvePath(environment.cwd, options.state);
   const listen = options.listen !== undefined
-    ? [parseListen(options.listen)]
+    ? [options.listen]
     : options.profile === undefined
     ? [await freeAddress(environment)]
     : settings.listen;
   return { ...settings, listen, swarms: [], store: { path: folder, state } };
 }
 
-/**
- * Reads `IP:PORT`, with IPv6 in brackets; port 0 lets the system choose.
- *
- * @throws {ConfigError} when it is something else
- */
-export function parseListen(text: string): BindAddress {
-  const [, ipv6, ipv4, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  const ip = parseIp(ipv6 ?? ipv4 ?? "");
-  const port = Number(digits);
-  if (!ip || port > 65535) {
-    throw usageError(`--listen: "${text}" must be IP:PORT, like 0.0.0.0:6881 or [::]:6881`);
-  }
-  return { ip: ip.text, port };
-}
-
 /** The usual port on all addresses, or a free one when another program has it; IPv4 alone where there is no IPv6. */
 async function freeAddress({ host }: Environment): Promise<BindAddress> {
   const choices = ["::", "0.0.0.0"].flatMap((ip) => [6881, 0].map((port) => ({ ip, port })));
+  let why = "";
   for (const at of choices) {
     try {
       (await host.net.listen(at)).close();
       return at;
-    } catch {
-      continue;
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
     }
   }
-  throw usageError("Cannot listen on any address; choose one with --listen IP:PORT");
+  throw new CommandError(`${why}; choose another address with --listen`);
 }
