@@ -75,6 +75,27 @@ Deno.test("tracker_http gives up after its timeout, or when told to", async () =
   });
 });
 
+Deno.test("tracker_http gives up after its timeout on an answer that comes byte by byte", async () => {
+  let sent = 0;
+  const answer = (simulation: () => Simulation): Response =>
+    new Response(
+      new ReadableStream({
+        async pull(controller) {
+          await new Promise<void>((resolve) => simulation().clock.after(1_000, resolve));
+          controller.enqueue(Uint8Array.of(100));
+          sent++;
+        },
+      }),
+    );
+  let world: Simulation;
+  await withTracker(() => answer(() => world), async (client, simulation) => {
+    world = simulation;
+    const slow = client.announce(request("http://t.example/announce"), signal);
+    await assert.rejects(simulation.complete(slow), /did not answer within 30 s/);
+    assert.ok(sent > 20 && sent < 32, `${sent} bytes were sent`);
+  });
+});
+
 Deno.test("tracker_http shows a refusal that comes with an HTTP error, else the status", async () => {
   await withTracker(
     ({ url }) =>
