@@ -17,6 +17,12 @@ import { DenoListener } from "./listener.ts";
 import { netError } from "./net_error.ts";
 import { serve } from "./serve.ts";
 import { ConnStream, DenoStream } from "./stream.ts";
+import { Turns } from "./turns.ts";
+
+// A lookup holds one of the 32 threads that files are opened on, for many seconds when no server answers: a torrent
+// with a hundred dead trackers must not stop the disk.
+const MAX_LOOKUPS = 8;
+const lookups = new Turns(MAX_LOOKUPS);
 
 /** The machine's network. */
 export class DenoNet implements HostNet {
@@ -55,7 +61,7 @@ export class DenoNet implements HostNet {
     const literal = parseIp(name.replace(/^\[(.*)\]$/, "$1"));
     if (literal) return [literal.text];
     try {
-      const found = await lookup(name, { all: true, verbatim: true });
+      const found = await lookups.take(() => lookup(name, { all: true, verbatim: true }));
       const ips = found.flatMap(({ address }) => parseIp(address)?.text ?? []);
       if (ips.length > 0) return [...new Set(ips)];
     } catch (error) {
