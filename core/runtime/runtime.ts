@@ -242,7 +242,7 @@ class WeftRuntime implements Runtime {
     // Getters, since these change or come later.
     const limits = (): LimitSettings => this.#options.settings.limits;
     const state = (): StateStore => this.#state!;
-    const listenPort = (): number => this.#swarms.listening[0]?.port ?? 0;
+    const listenPort = (): number => this.#swarms.port;
     return {
       host: this.#host,
       bus: this.#bus,

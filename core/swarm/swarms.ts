@@ -46,6 +46,7 @@ export class Swarms {
   readonly #byKey = new Map<string, Swarm>();
   readonly #byWireId = new Map<string, Swarm>();
   readonly #listeners: TransportListener[] = [];
+  #port = 0;
   readonly #shaking = new Set<ByteStream>();
   /** Handshakes under way, by IP. */
   readonly #pending = new Map<string, number>();
@@ -76,6 +77,14 @@ export class Swarms {
     let count = this.#shaking.size;
     for (const swarm of this.all) count += swarm.peers.sessions.size;
     return count;
+  }
+
+  /**
+   * The port that trackers are told, 0 without a transport. It outlives the listeners, since trackers know by it who
+   * leaves.
+   */
+  get port(): number {
+    return this.#port;
   }
 
   get listening(): readonly PeerAddress[] {
@@ -122,6 +131,7 @@ export class Swarms {
             () => transport.listen(address, (stream) => void this.#accept(name, stream)),
           );
           this.#listeners.push(listener);
+          this.#port ||= listener.address.port;
         }
       }
     } catch (error) {

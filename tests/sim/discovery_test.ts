@@ -230,7 +230,7 @@ function tracked(tiers: readonly (readonly string[])[], options: { private?: boo
 Deno.test("a tracker brings the peers, and is told of start, completion and stop", async () => {
   await using swarm = new SimSwarm(7);
   let peers: string[] = [];
-  const { url, events } = await tracker(swarm, "tracker", () => peers);
+  const { url, events, announces } = await tracker(swarm, "tracker", () => peers);
   const torrent = tracked([[url]]);
   const seed = await swarm.seed("seed", torrent);
   peers = [seed.address];
@@ -243,6 +243,8 @@ Deno.test("a tracker brings the peers, and is told of start, completion and stop
   assert.deepEqual(events, ["started 0", "started 500000", "completed 0", "stopped 0"]);
   await swarm.stop(seed);
   assert.equal(events.at(-1), "stopped 0");
+  // By the port it knows who leaves.
+  assert.deepEqual([...new Set(announces.map((query) => query.get("port")))], ["6881"]);
 });
 
 Deno.test("when a tracker of a tier is dead, the next is asked", async () => {
