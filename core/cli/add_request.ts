@@ -38,7 +38,9 @@ export function addRequest(read: TorrentSource, options: AddOptions, path?: stri
  */
 export async function addOrResume(runtime: Runtime, request: AddSwarm, key: string): Promise<SwarmSnapshot> {
   const kept = runtime.snapshot().swarms.find(({ id }) => id === key);
-  if (kept?.path !== request.path) {
+  // A magnet whose metadata never came is replaced by the .torrent that has it.
+  const knowsMore = kept?.pieces === 0 && typeof request.source !== "string";
+  if (kept?.path !== request.path || knowsMore) {
     if (kept) await runtime.remove(key);
     return await runtime.add(request);
   }

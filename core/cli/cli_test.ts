@@ -221,6 +221,21 @@ Deno.test("get goes on with what an earlier run kept in its state", () =>
     assert.equal(await simulation.complete(exit), 0);
   }));
 
+Deno.test("get with the .torrent replaces a magnet whose metadata never came", () =>
+  inWorld(async (world) => {
+    const torrent = await makeTorrent(world);
+    const { simulation, weft, runtime } = world;
+    const { key } = parseMetainfo(torrent).info.id;
+    await runtime.add({ source: `magnet:?xt=urn:btih:${key}`, path: "/home/got" });
+    runtime.change({ pieces: 0, state: "failed" });
+    runtime.calls.length = 0;
+    const exit = weft("get", "data.torrent", "--out", "got");
+    await simulation.run(100);
+    assert.deepEqual(runtime.calls.map(([command]) => command), ["remove", "add"]);
+    runtime.change({ state: "seeding" });
+    assert.equal(await simulation.complete(exit), 0);
+  }));
+
 Deno.test("get exits 1 with the reason when the swarm fails, even when state can't be saved either", () =>
   inWorld(async (world) => {
     await makeTorrent(world);
