@@ -315,7 +315,11 @@ class WeftRuntime implements Runtime {
   async #addKept(): Promise<void> {
     for (const record of await this.#state!.swarms()) {
       try {
-        this.#begin(record, describeSource(record.source), "resume");
+        const source = describeSource(record.source);
+        const { wireIds } = source.id;
+        if (wireIds.every(({ hex }) => hex !== record.key)) throw new Error(`what is saved is ${wireIds[0].hex}`);
+        if (wireIds.some(({ hex }) => this.#swarms.find(hex))) throw new Error("it is saved twice");
+        this.#begin(record, source, "resume");
       } catch (error) {
         this.#kernel.log.error(`Cannot resume swarm ${record.key}: ${error instanceof Error ? error.message : error}`);
       }

@@ -5,6 +5,9 @@ import type { SwarmLimits } from "../api/mod.ts";
 /** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
 export const PAGE_BYTES = 1024;
 
+// A damaged page may hold thousands of rows that mean nothing: the log names the first.
+const MAX_COMPLAINTS = 10;
+
 // Grows by one with every change of the tables; `open` migrates older ones.
 const SCHEMA_VERSION = 1;
 
@@ -115,12 +118,17 @@ export class StateStore {
   /** Every swarm, oldest first. */
   async swarms(): Promise<SwarmRecord[]> {
     const records: SwarmRecord[] = [];
+    let unreadable = 0;
     for (const row of await this.#db.all({ sql: "SELECT * FROM swarm" })) {
       try {
         records.push(readSwarm(row));
       } catch (error) {
+        if (++unreadable > MAX_COMPLAINTS) continue;
         this.#log(`Cannot read the saved swarm "${row.key}", it is left out: ${(error as Error).message}`);
       }
+    }
+    if (unreadable > MAX_COMPLAINTS) {
+      this.#log(`Cannot read ${unreadable - MAX_COMPLAINTS} more saved swarms: the state file is damaged`);
     }
     return records.sort((a, b) => a.added - b.added);
   }
@@ -202,7 +210,7 @@ export class StateStore {
 type Row = Readonly<Record<string, SqlValue>>;
 
 function readSwarm(row: Row): SwarmRecord {
-  const { magnet, ...options } = JSON.parse(String(row.options)) as SwarmOptions & { magnet: boolean };
+  const { magnet, ...options } = Object(JSON.parse(String(row.options))) as SwarmOptions & { magnet: boolean };
   const { key, source } = row;
   if (typeof key !== "string" || !(source instanceof Uint8Array)) throw new TypeError("its key or source is missing");
   const fits = typeof options.path === "string" && typeof options.added === "number" &&

@@ -107,6 +107,15 @@ Deno.test("rows that can't be read count as absent, and the log says so", () =>
     assert.deepEqual((await pieces.load(4)).bits, Uint8Array.of(0xf0));
   }));
 
+Deno.test("thousands of rows that can't be read are told in a few lines", () =>
+  withState(async (state, db, logs) => {
+    const sql = "INSERT INTO swarm (key, source, options) VALUES (?, x'00', 'null')";
+    await db.run(Array.from({ length: 5_000 }, (_, i) => ({ sql, values: [`${i}`] })));
+    assert.deepEqual(await state.swarms(), []);
+    assert.equal(logs.length, 11);
+    assert.equal(logs[10], "Cannot read 4990 more saved swarms: the state file is damaged");
+  }));
+
 Deno.test("StateStore refuses what a newer Weft wrote", () =>
   withState(async (_, db) => {
     await db.run([{ sql: "PRAGMA user_version = 99" }]);

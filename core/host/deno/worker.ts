@@ -144,5 +144,6 @@ function close(database: number): void {
 function sqliteError(error: unknown, verb: string, path: string): unknown {
   const { message } = error as Error;
   const fault = SQLITE_FAULTS.find(([words]) => words.test(message))?.[1];
-  return fault ? new DiskError(fault, `Cannot ${verb} "${path}": ${message}`) : error;
+  const remedy = /malformed|not a database/.test(message) ? "; move it away to begin anew" : "";
+  return fault ? new DiskError(fault, `Cannot ${verb} "${path}": ${message}${remedy}`) : error;
 }
