@@ -319,6 +319,21 @@ Deno.test("seed checks first, serves until interrupted, and refuses data that is
     assert.match(terminal.errors, /1 of 4 pieces are missing or differ/);
   }));
 
+Deno.test("get --seed and seed end with 0 when the swarm reached its seeding goal", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { simulation, weft, runtime } = world;
+    for (const command of [["get", "--out", "got", "--seed"], ["seed", "--data", "."]]) {
+      const exit = weft(...command, "data.torrent");
+      await simulation.runUntil(() => runtime.swarms.size > 0);
+      runtime.change({ state: "seeding" });
+      await simulation.run(100);
+      runtime.change({ state: "finished" });
+      assert.equal(await simulation.complete(exit), 0, command[0]);
+      runtime.swarms.clear();
+    }
+  }));
+
 Deno.test("a running profile answers status, list, add and remove, and refuses a second one", () =>
   inWorld(async (world) => {
     await makeTorrent(world);

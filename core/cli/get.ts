@@ -4,7 +4,7 @@ import { addOrResume, addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
-import { runSession, whenComplete } from "./session.ts";
+import { runSession, whenComplete, whenFinished } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
 
@@ -34,7 +34,7 @@ export function addGet(program: Program, context: Context): void {
     .option("--sequential", "first pieces first")
     .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)
     .option("--up <rate>", "upload limit", rateOption)
-    .option("--seed", "go on seeding when complete")
+    .option("--seed", "go on seeding when complete, up to the profile's ratio or seed_time if it has one")
     .option("--allow-local", "its trackers may be on loopback and private addresses")
     .option("--state <file>", "where to keep state")
     .option("--json", "lines of JSON: every event, progress each second, and how it ended")
@@ -54,7 +54,7 @@ export function addGet(program: Program, context: Context): void {
         reporter.note(
           `${complete.name}: complete and verified, ${formatSize(complete.wanted)} in ${formatDuration(spent)}`,
         );
-        if (options.seed) await follow(() => undefined);
+        if (options.seed) await follow(() => whenFinished(runtime.swarm(id)));
         return exitCodes.done;
       });
     });

@@ -4,13 +4,13 @@ import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
 import { listeningText } from "./progress.ts";
-import { runSession, whenComplete } from "./session.ts";
+import { runSession, whenComplete, whenFinished } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
 
 const details = `
 The data is checked first, and never written to: what is missing is an error. State is kept in DIR/.weft/ID.db unless
---state says otherwise. Ctrl-C ends it, with exit code 0.
+--state says otherwise. Ctrl-C ends it, with exit code 0, as do the profile's ratio or seed_time.
 
 Examples:
   weft seed debian.torrent --data downloads
@@ -62,7 +62,7 @@ export function addSeed(program: Program, context: Context): void {
         });
         if (!ready) return exitCodes.interrupted;
         reporter.note(`${ready.name}: seeding, ${listeningText(runtime.snapshot().listening)}`);
-        await follow(() => undefined);
+        await follow(() => whenFinished(runtime.swarm(id)));
         return exitCodes.done;
       });
     });

@@ -87,6 +87,11 @@ export async function runSession(
   context.exitCode = code;
 }
 
+/** True once the swarm reached its seeding goal: what {@link Session.follow} waits for while it seeds. */
+export function whenFinished({ state }: SwarmSnapshot): true | undefined {
+  return state === "finished" ? true : undefined;
+}
+
 /**
  * The swarm, once it has all that is wanted: what {@link Session.follow} waits for.
  *
