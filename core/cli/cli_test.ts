@@ -314,6 +314,8 @@ Deno.test("seed checks first, serves until interrupted, and refuses data that is
 
     const refused = weft("seed", "data.torrent", "--data", ".");
     await simulation.run(1);
+    runtime.change({ state: "seeding", piecesDone: 4 });
+    await simulation.run(100);
     runtime.change({ state: "downloading", piecesDone: 3 });
     assert.equal(await simulation.complete(refused), 1);
     assert.match(terminal.errors, /1 of 4 pieces are missing or differ/);

@@ -1,5 +1,5 @@
 /** `weft seed`: upload what is there already. @module */
-import { CommandError } from "../api/mod.ts";
+import { CommandError, type SwarmSnapshot } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
@@ -50,20 +50,21 @@ export function addSeed(program: Program, context: Context): void {
           ...(options.allowLocal && { allowLocal: true }),
           ...(options.up && { limits: { up: options.up } }),
         });
-        const ready = await follow(() => {
-          const swarm = runtime.swarm(id);
-          if (swarm.state === "downloading") {
-            const missing = swarm.pieces - swarm.piecesDone;
-            throw new CommandError(
-              `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${options.data}"; complete them with "weft get"`,
-            );
-          }
-          return whenComplete(swarm);
-        });
+        const swarm = (): SwarmSnapshot => refuseIncomplete(runtime.swarm(id), options.data);
+        const ready = await follow(() => whenComplete(swarm()));
         if (!ready) return exitCodes.interrupted;
         reporter.note(`${ready.name}: seeding, ${listeningText(runtime.snapshot().listening)}`);
-        await follow(() => whenFinished(runtime.swarm(id)));
+        await follow(() => whenFinished(swarm()));
         return exitCodes.done;
       });
     });
+}
+
+/** The swarm, unless it lacks something: seeding writes nothing, so it can't be completed here. */
+function refuseIncomplete(swarm: SwarmSnapshot, folder: string): SwarmSnapshot {
+  if (swarm.state !== "downloading") return swarm;
+  const missing = swarm.pieces - swarm.piecesDone;
+  throw new CommandError(
+    `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${folder}"; complete them with "weft get"`,
+  );
 }
