@@ -1,5 +1,6 @@
 /** From a torrent and the command line's options to what a runtime is asked. @module */
 import type { AddSwarm, Runtime, SwarmSnapshot } from "../api/mod.ts";
+import { withoutUndefined } from "../wire/mod.ts";
 import { selectFiles } from "./selection.ts";
 import type { TorrentSource } from "./source.ts";
 
@@ -28,7 +29,7 @@ export function addRequest(read: TorrentSource, options: AddOptions, path?: stri
     ...(options.sequential && { sequential: true }),
     ...(options.peer && { peers: options.peer }),
     ...(options.allowLocal && { allowLocal: true }),
-    ...((down !== undefined || up !== undefined) && { limits: { ...(down && { down }), ...(up && { up }) } }),
+    ...((down !== undefined || up !== undefined) && { limits: withoutUndefined({ down, up }) }),
   };
 }
 

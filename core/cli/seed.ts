@@ -48,7 +48,7 @@ export function addSeed(program: Program, context: Context): void {
           existing: options.skipCheck ? "trust" : "check",
           ...(options.peer && { peers: options.peer }),
           ...(options.allowLocal && { allowLocal: true }),
-          ...(options.up && { limits: { up: options.up } }),
+          ...(options.up !== undefined && { limits: { up: options.up } }),
         });
         const swarm = (): SwarmSnapshot => refuseIncomplete(runtime.swarm(id), options.data);
         const ready = await follow(() => whenComplete(swarm()));
