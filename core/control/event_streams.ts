@@ -16,13 +16,13 @@ export class EventStreams {
     let waiting: RuntimeEvent[] = [];
     let wake: (() => void) | undefined;
     let subscription: Disposable | undefined;
+    let ended = false;
     const end = (): void => {
       subscription?.[Symbol.dispose]();
       this.#open.delete(end);
       ended = true;
       wake?.();
     };
-    let ended = false;
     const take = (event: RuntimeEvent): void => {
       if (waiting.length >= MAX_WAITING) {
         const gap = { sequence: event.sequence, time: event.time, event: "gap", data: { lost: waiting.length } };
