@@ -25,3 +25,15 @@ export class PluginError extends Error {
     super(`Plugin "${plugin}" failed in ${hook}: ${message}`, options);
   }
 }
+
+// Longer than any message of use; what a plugin throws goes to logs and screens.
+const MAX_TEXT = 2_000;
+
+/** What to say of something that was thrown. Plugins may throw anything, even what can't become text. */
+export function errorText(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, MAX_TEXT);
+  } catch {
+    return "it threw what can't be shown";
+  }
+}

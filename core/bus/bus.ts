@@ -1,4 +1,4 @@
-import { PluginError } from "../api/errors.ts";
+import { errorText, PluginError } from "../api/errors.ts";
 import type { Hook, Verb } from "../api/hook.ts";
 import type { Clock } from "../api/host.ts";
 import type { Logger } from "../api/plugin.ts";
@@ -216,7 +216,7 @@ export class Bus {
   }
 
   #report({ plugin, hook, stats }: Registration, error: unknown): PluginError {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     const failure = new PluginError(plugin, hook.name, message, { cause: error });
     stats.failures++;
     this.#options.log?.warn(failure.message);

@@ -1,4 +1,5 @@
 /** A plugin's scope: owns all that an entry acquires, and undoes it in reverse. @module */
+import { errorText } from "../api/errors.ts";
 import type {
   Clock,
   Handler,
@@ -107,7 +108,7 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
       try {
         await withDeadline(this.#options.clock, CLEANUP_TIMEOUT, "it did not end", run);
       } catch (error) {
-        this.log.error(`Cannot clean up: ${error instanceof Error ? error.message : error}`);
+        this.log.error(`Cannot clean up: ${errorText(error)}`);
       }
     }
     this.#cleanup.length = 0;
@@ -135,7 +136,7 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
     try {
       await run();
     } catch (error) {
-      this.log.error(`A timer failed: ${error instanceof Error ? error.message : error}`);
+      this.log.error(`A timer failed: ${errorText(error)}`);
     }
   }
 

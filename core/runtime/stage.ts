@@ -1,4 +1,5 @@
 /** Stages the plugins of a profile: sets each up in its own scope, or undoes them all. @module */
+import { errorText } from "../api/errors.ts";
 import { type Clock, ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
 import { HookTable } from "../bus/mod.ts";
 import { withDeadline } from "../swarm/deadline.ts";
@@ -36,7 +37,7 @@ export async function stagePlugins(options: StageOptions): Promise<StagedEntry[]
     try {
       planned.push({ entry, plugin: await options.resolvePlugin(entry.use) });
     } catch (error) {
-      problems.push(`${placeOf(entry)}: cannot load "${entry.use}": ${text(error)}`);
+      problems.push(`${placeOf(entry)}: cannot load "${entry.use}": ${errorText(error)}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -48,7 +49,7 @@ export async function stagePlugins(options: StageOptions): Promise<StagedEntry[]
         started.set(entry, { entry, plugin, scope });
         await withDeadline(options.clock, SETUP_TIMEOUT, "it did not finish its setup", () => plugin.setup(scope));
       } catch (error) {
-        throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${text(error)}`]);
+        throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${errorText(error)}`]);
       }
     }
     const staged = options.entries.map((entry) => started.get(entry)!);
@@ -69,8 +70,4 @@ export function tableOf(staged: readonly StagedEntry[], generation: number): Hoo
 /** Undoes entries, last first. */
 export async function retire(staged: readonly StagedEntry[]): Promise<void> {
   for (const { scope } of staged.toReversed()) await scope[Symbol.asyncDispose]();
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import type { Clock, Random, Timer } from "../api/host.ts";
 import {
   type AnnounceAnswer,
@@ -161,7 +162,7 @@ export class Announcer {
     } catch (error) {
       if (stale()) return;
       const retry = error instanceof TrackerError ? error.retry : undefined;
-      this.#tiers.failed(announce, clock.now(), error instanceof Error ? error.message : String(error), retry);
+      this.#tiers.failed(announce, clock.now(), errorText(error), retry);
     }
     this.#report(tracker);
     this.#announceDue();

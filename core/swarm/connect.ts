@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import { acceptPeer, type ByteStream, type Clock, dialPeer, type OpenedStream, transports } from "../api/mod.ts";
 import {
   bytesEqual,
@@ -60,7 +61,7 @@ export async function dialAndShake(
       return { ...opened, transport, handshake: await shakeOut(kernel.host.clock, opened, own) };
     } catch (error) {
       if (signal.aborted || error instanceof ProtocolError) throw error;
-      errors.push(`${transport}: ${error instanceof Error ? error.message : error}`);
+      errors.push(`${transport}: ${errorText(error)}`);
     }
   }
   throw new Error(errors.join("; "));

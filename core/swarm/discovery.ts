@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import { discoverPeers, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -60,7 +61,7 @@ export class Discovery {
         const soonest = Math.min(LONGEST_AGAIN, ...again.values());
         next = again.size > 0 ? Math.max(SHORTEST_INTERVAL, soonest) : this.#interval;
       } catch (error) {
-        log.warn(`Discovery failed: ${error instanceof Error ? error.message : error}`);
+        log.warn(`Discovery failed: ${errorText(error)}`);
       }
     }
     if (!signal.aborted) this.#timer = this.#kernel.host.clock.after(next, () => void this.#round(signal));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import {
   type Clock,
   CommandError,
@@ -23,7 +24,7 @@ import {
   wireExtensions,
 } from "../api/mod.ts";
 import { deleteFiles, type PieceStore, sha1Layout, type SwarmRecord } from "../store/mod.ts";
-import { bytesEqual, encodeMetainfo, type Info, parseInfo, sha1, type TorrentId } from "../wire/mod.ts";
+import { bytesEqual, encodeMetainfo, type Info, parseInfo, sha1, sha256, type TorrentId } from "../wire/mod.ts";
 import { Announcer } from "./announcer.ts";
 import { Discovery } from "./discovery.ts";
 import type { Kernel } from "./kernel.ts";
@@ -95,7 +96,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#tiers = options.tiers;
     this.#existing = options.existing;
     this.ledger = new Ledger(kernel.state, options.record, (error) => {
-      kernel.log.warn(`Cannot save the state of "${this.name}": ${message(error)}`);
+      kernel.log.warn(`Cannot save the state of "${this.name}": ${errorText(error)}`);
     });
     this.downLimit = new RateLimiter(options.record.limits?.down, kernel.downLimit);
     this.upLimit = new RateLimiter(options.record.limits?.up, kernel.upLimit);
@@ -389,7 +390,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   /** It can't go on: the reason is shown, and the disk tried again later. */
   failed(error: unknown): void {
-    this.error = message(error);
+    this.error = errorText(error);
     this.#become("failed");
     this.#discovery.stop();
     this.peers.closeAll(new PeerClosed("the swarm failed"));
@@ -424,9 +425,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     }
     const raw = await bus.first(resolveMetadata, { id: this.id }, signal);
     if (!raw) throw new Error("Cannot fetch the metadata: no plugin found it");
-    if (this.id.v1 && !bytesEqual(sha1(raw), this.id.v1.bytes)) {
-      throw new Error("Cannot use the metadata that a plugin brought: its hash is not the magnet's");
-    }
+    const { v1, v2 } = this.id;
+    const right = raw instanceof Uint8Array && (!v1 || bytesEqual(sha1(raw), v1.bytes)) &&
+      (!v2 || bytesEqual(sha256(raw), v2));
+    if (!right) throw new Error("Cannot use the metadata that a plugin brought: its hash is not the magnet's");
     return parseInfo(raw);
   }
 
@@ -474,7 +476,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#announcer.start();
     if (!this.private) this.#discovery.start();
     for (const address of this.record.peers) {
-      this.peers.admitNamed([address]).catch((error) => this.#kernel.log.warn(message(error)));
+      this.peers.admitNamed([address]).catch((error) => this.#kernel.log.warn(errorText(error)));
     }
   }
 
@@ -503,7 +505,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     // Trackers are told what there is before the store is gone.
     const told = this.#announcer.stop();
     const closed = this.pieces.close().catch((error) => {
-      this.#kernel.log.warn(`Cannot save all of "${this.name}": ${message(error)}`);
+      this.#kernel.log.warn(`Cannot save all of "${this.name}": ${errorText(error)}`);
     });
     await Promise.all([told, closed]);
     await this.ledger.save(this.clock.now());
@@ -550,10 +552,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
 function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The lower of two limits, either of which may not be there. */

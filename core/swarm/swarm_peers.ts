@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import { admitPeers, type PeerCandidate, peerClosed, peerConnected, type PeerEvent } from "../api/mod.ts";
 import { bytesEqual, ipScope, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
@@ -117,7 +118,7 @@ export class SwarmPeers {
       const shaken = await dialAndShake(this.#kernel, id, { infoHash: id.wireIds[0], peerId }, peer, signal);
       this.#begin(shaken, peer, false);
     } catch (error) {
-      this.pool.failed(clock.now(), key, error instanceof Error ? error.message : String(error));
+      this.pool.failed(clock.now(), key, errorText(error));
     } finally {
       this.dialing--;
     }
@@ -260,7 +261,7 @@ export class SwarmPeers {
       const answer = await bus.first(admitPeers, request, this.#swarm.signal);
       return answer === undefined ? candidates : candidates.filter((_, i) => answer?.[i] === true);
     } catch (error) {
-      log.warn(`No peers admitted from ${source}: ${error instanceof Error ? error.message : error}`);
+      log.warn(`No peers admitted from ${source}: ${errorText(error)}`);
       return [];
     }
   }

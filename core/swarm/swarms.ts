@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../api/errors.ts";
 import {
   type BindAddress,
   type ByteStream,
@@ -258,7 +259,7 @@ export class Swarms {
       const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);
       await swarm!.peers.accept(shaken);
     } catch (error) {
-      log.debug(`Refused ${key}: ${error instanceof Error ? error.message : error}`);
+      log.debug(`Refused ${key}: ${errorText(error)}`);
     } finally {
       this.#shaking.delete(stream);
       const left = this.#pending.get(ip)! - 1;
