@@ -13,6 +13,9 @@ export function shareDone(swarm: SwarmSnapshot): number {
   return swarm.wantedDone / swarm.wanted;
 }
 
+/** Columns of its name that a swarm keeps beside a long reason. */
+const MIN_NAME_WIDTH = 10;
+
 /**
  * One swarm on a terminal: its name and state, then a bar and as many figures as fit, the most telling first. Lines are
  * shorter than `columns`.
@@ -25,7 +28,9 @@ export function progressBlock(swarm: SwarmSnapshot, columns: number): string[] {
     if (line.length + 2 + figure.length >= columns) break;
     line += `  ${figure}`;
   }
-  return [cut(headline(swarm), columns - 1), line];
+  // A long name gives way to what the swarm does.
+  const name = cut(printable(swarm.name), Math.max(columns - 1 - situation(swarm).length, MIN_NAME_WIDTH));
+  return [cut(name + situation(swarm), columns - 1), line];
 }
 
 /** One swarm as a plain line. */
@@ -34,10 +39,12 @@ export function progressLine(swarm: SwarmSnapshot): string {
 }
 
 /** Name and state, with the reason of a failure. */
-export function headline({ name, state, error }: SwarmSnapshot): string {
-  return `${printable(name)}: ${state === "metadata" ? "fetching metadata" : state}${
-    error ? `: ${printable(error)}` : ""
-  }`;
+export function headline(swarm: SwarmSnapshot): string {
+  return printable(swarm.name) + situation(swarm);
+}
+
+function situation({ state, error }: SwarmSnapshot): string {
+  return `: ${state === "metadata" ? "fetching metadata" : state}${error ? `: ${printable(error)}` : ""}`;
 }
 
 /** `47%`, cut rather than rounded: 100% means that everything is there. */

@@ -37,6 +37,7 @@ Deno.test("progressBlock() never exceeds the terminal, and shows names harmlessl
   const lines = progressBlock(await swarm({ name: "\x1b[31m" + "x".repeat(100) }), 40);
   assert.ok(lines.every((line) => [...line].length < 40));
   assert.equal(lines[0].includes("\x1b"), false);
+  assert.match(lines[0], /x…: downloading$/);
 });
 
 Deno.test("progressBlock() shows the figures that fit whole, whatever the width", async () => {
