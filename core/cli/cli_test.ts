@@ -374,3 +374,10 @@ Deno.test("on a terminal, progress is redrawn in place", () =>
     runtime.change({ state: "seeding" });
     await simulation.complete(exit);
   }, { interactive: true }));
+
+Deno.test("an error shows what it quotes without what moves the cursor", () =>
+  inWorld(async ({ done }) => {
+    const { code, error } = await done("show", "no\x1b[2J\u202efile.torrent");
+    assert.equal(code, 2);
+    assert.match(error, /^weft: .*no\ufffd\[2J\ufffdfile\.torrent.*\n$/);
+  }));

@@ -29,7 +29,9 @@ export function cut(text: string, width: number): string {
 
 /** Rows with their columns aligned, two spaces apart. A column whose heading starts with a space is right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => widthOf(row[column].trim()))));
+  const widths = rows[0].map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[column].trim())), 0)
+  );
   const right = rows[0].map((heading) => heading.startsWith(" "));
   return rows.map((row) =>
     row.map((cell, column) => {

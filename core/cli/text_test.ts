@@ -29,3 +29,8 @@ Deno.test("cut() and table() count the columns that characters take on a termina
   assert.equal(cut("abc", 0), "");
   assert.equal(table([["日本", "x"], ["abcde", "y"]]), "日本   x\nabcde  y\n");
 });
+
+Deno.test("table() takes as many rows as a torrent may have files", () => {
+  const rows = Array.from({ length: 300_000 }, () => ["1", "file"]);
+  assert.equal(table(rows).length, 300_000 * 8);
+});
