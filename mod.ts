@@ -6,7 +6,7 @@
  * @module
  */
 import { main } from "./core/cli/mod.ts";
-import { denoHost, denoTerminal } from "./core/host/deno/mod.ts";
+import { containStrayErrors, denoHost, denoTerminal } from "./core/host/deno/mod.ts";
 import { startRuntime } from "./core/runtime/mod.ts";
 import { builtins } from "./plugins/mod.ts";
 import project from "./deno.json" with { type: "json" };
@@ -21,9 +21,11 @@ export { builtins } from "./plugins/mod.ts";
 export const version: string = project.version;
 
 async function runAsMain(): Promise<void> {
+  const terminal = denoTerminal();
+  using _contained = containStrayErrors((text) => terminal.error(`weft: ${text}\n`));
   const code = await main(Deno.args, {
     host: denoHost(),
-    terminal: denoTerminal(),
+    terminal,
     builtins,
     start: startRuntime,
     version,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { CommandError } from "../api/mod.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createSimulation } from "../host/memory/mod.ts";
+import { controlApp } from "./server.ts";
 import { claimControl, connectControl, controlAnswers, controlPath, serveControl } from "./mod.ts";
 
 const magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film";
@@ -90,6 +91,26 @@ Deno.test("bad requests get a status of 400 and a reason, and change nothing", (
     assert.equal((await post("/nothing", "{}")).status, 404);
     assert.deepEqual(runtime.calls, []);
   }));
+
+Deno.test("a body without end is refused at 90 MiB, and a wrong method is no command", async () => {
+  const runtime = new FakeRuntime();
+  const app = controlApp(runtime, () => assert.fail("stopped"));
+  const megabyte = new Uint8Array(2 ** 20).fill(32);
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent++;
+      controller.enqueue(megabyte);
+    },
+  });
+  const endless = await app.fetch(new Request("http://weft/add", { method: "POST", body }));
+  assert.equal(endless.status, 413);
+  assert.ok(sent < 100, `${sent} MiB were read`);
+  for (const method of ["GET", "PUT", "DELETE"]) {
+    assert.equal((await app.fetch(new Request("http://weft/stop", { method }))).status, 404);
+  }
+  assert.deepEqual(runtime.calls, []);
+});
 
 Deno.test("events stream in order, from where the caller asks, until it leaves", () =>
   withControl(async ({ client, runtime }) => {

@@ -10,6 +10,7 @@ import { DenoNet } from "./net.ts";
 import { DenoRandom } from "./random.ts";
 import { HostWorkers } from "./workers.ts";
 
+export { containStrayErrors } from "./stray_errors.ts";
 export { denoTerminal } from "./terminal.ts";
 
 /** A host that holds a worker thread, once digests or databases were asked of it. */
