@@ -19,6 +19,9 @@ export class OpenFiles {
   readonly #limit: number;
   readonly #idle = new Lru<FileHandle>();
   #count = 0;
+  /** Who waits for a descriptor, and until when. */
+  #waiting = 0;
+  #ended?: PromiseWithResolvers<void>;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -39,10 +42,12 @@ export class OpenFiles {
     handle.used = true;
     this.#idle.remove(handle);
     try {
-      return await action(handle.file ?? await (handle.opening ??= this.#open(handle, open)));
+      const file = handle.file ?? await (handle.opening ??= this.#open(handle, open));
+      return await action(file);
     } finally {
       handle.users--;
       if (handle.users === 0 && handle.file) this.#idle.touch(handle);
+      this.#wake();
     }
   }
 
@@ -71,19 +76,37 @@ export class OpenFiles {
     this.#count++;
     try {
       await this.#closeOldest(this.#limit);
-      handle.file = await open().catch(async (error) => {
-        // Somebody else used up the descriptors: give back all of ours that are idle, once.
-        if (!(error instanceof DiskError && error.fault === "tooManyFiles") || !this.#idle.oldest) throw error;
-        await this.#closeOldest(0);
-        return await open();
-      });
+      while (!handle.file) {
+        handle.file = await open().catch(async (error) => {
+          const full = error instanceof DiskError && error.fault === "tooManyFiles";
+          if (!full || !await this.#makeRoom()) throw error;
+          return undefined;
+        });
+      }
       return handle.file;
     } catch (error) {
       this.#count--;
+      this.#wake();
       throw error;
     } finally {
       handle.opening = undefined;
     }
+  }
+
+  /** Somebody else used up the descriptors: gives back ours that are idle, or waits for one. False if there is none. */
+  async #makeRoom(): Promise<boolean> {
+    if (this.#idle.oldest) await this.#closeOldest(0);
+    else if (this.#count - this.#waiting > 1) {
+      this.#waiting++;
+      await (this.#ended ??= Promise.withResolvers()).promise;
+      this.#waiting--;
+    } else return false;
+    return true;
+  }
+
+  #wake(): void {
+    this.#ended?.resolve();
+    this.#ended = undefined;
   }
 
   async #closeOldest(limit: number): Promise<void> {

@@ -62,6 +62,20 @@ Deno.test("OpenFiles gives its idle files back when the process runs out of desc
   assert.equal(files.count, 0);
 });
 
+Deno.test("OpenFiles waits for a file in use when there are fewer descriptors than users", async () => {
+  const descriptors = new Descriptors();
+  descriptors.limit = 2;
+  const files = new OpenFiles(100);
+  const soon = () => new Promise<void>((resolve) => queueMicrotask(resolve));
+  const all = Array.from({ length: 30 }, () => files.use(new FileHandle(), descriptors.file, soon));
+  await Promise.all(all);
+  assert.equal(descriptors.opened, 30);
+  descriptors.limit = 0;
+  const none = Array.from({ length: 30 }, () => files.use(new FileHandle(), descriptors.file, soon));
+  const outcomes = await Promise.allSettled(none);
+  assert.ok(outcomes.every(({ status }) => status === "rejected"));
+});
+
 Deno.test("OpenFiles.closeIdle() closes what wasn't used since the last time", async () => {
   const descriptors = new Descriptors();
   const files = new OpenFiles(4);
