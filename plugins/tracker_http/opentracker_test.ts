@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  type AnnounceEvent,
-  type AnnounceRequest,
-  type HostNet,
-  type HttpRequest,
-  InfoHash,
-  torrentId,
-  TrackerError,
-} from "weft";
+import { type AnnounceEvent, type AnnounceRequest, InfoHash, torrentId, TrackerError } from "weft";
 import { createPluginNet } from "../../core/runtime/plugin_net.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
 import { createSimulation } from "../../core/host/memory/mod.ts";
 import { Egress } from "../../core/swarm/egress.ts";
 import { opentracker } from "../../tests/support/clients/opentracker.ts";
@@ -42,7 +35,7 @@ async function announceAndScrape(url: URL): Promise<void> {
   using simulation = createSimulation({ seed: 1 });
   const signal = new AbortController().signal;
   const net = createPluginNet({
-    host: { net: loopbackHttp() },
+    host: denoHost(),
     egress: new Egress({ allow: [url.host] }),
     scopeSignal: signal,
   });
@@ -75,13 +68,6 @@ async function announceAndScrape(url: URL): Promise<void> {
     announce("leech", 7002, 1, "started", unknown),
     (error) => error instanceof TrackerError && /not authorized/.test(error.message),
   );
-}
-
-/** HTTP to literal addresses, over the platform's own client. */
-function loopbackHttp(): HostNet {
-  const http = ({ url, headers, signal }: HttpRequest): Promise<Response> =>
-    fetch(url, { headers, signal: signal ?? null, redirect: "manual" });
-  return { http } as unknown as HostNet;
 }
 
 function freePort(): number {
