@@ -1,6 +1,6 @@
 /**
- * Feeds the readers of outside bytes with damaged and lying input, and prints what came of it: `deno task` has no entry
- * for it, run it with `deno run --allow-read=. scripts/fuzz.ts [how many, default 100000] [seed]`.
+ * Feeds the readers of outside bytes with damaged and lying input, and prints what came of it:
+ * `deno run --allow-read=. scripts/fuzz.ts [how many, default 100000] [seed]`.
  *
  * Whatever comes is read or refused with an error of the reader's own kind; anything else is printed with the seed, and
  * the exit code is 1.
