@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CommandError } from "../api/mod.ts";
+import { CommandError, type Disk, type FileStat } from "../api/mod.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createSimulation } from "../host/memory/mod.ts";
 import { controlApp } from "./server.ts";
@@ -142,15 +142,23 @@ Deno.test("claimControl() refuses while another Weft answers", () =>
     await claimControl(host, path, "./weft.db");
   }));
 
-Deno.test("claimControl() replaces a socket that a killed process left", async () => {
+Deno.test("claimControl() replaces a socket that a killed process left, and nothing else", async () => {
   using simulation = createSimulation({ seed: 1 });
-  await simulation.complete((async () => {
-    const host = simulation.host("here");
-    await host.disk.makeDirectory("/state");
-    await host.disk.writeFile("/state/weft.db.sock", new Uint8Array());
-    await claimControl(host, "/state/weft.db.sock", "./weft.db");
-    assert.equal(await host.disk.lstat("/state/weft.db.sock"), undefined);
-  })());
+  const host = simulation.host("here");
+  const path = "/state/weft.db.sock";
+  const removed: string[] = [];
+  const claim = (kind: FileStat["kind"]): Promise<void> => {
+    const disk = {
+      lstat: () => Promise.resolve({ kind, size: 0, modified: 0 }),
+      remove: (path: string) => Promise.resolve(void removed.push(path)),
+    } as Pick<Disk, "lstat" | "remove"> as Disk;
+    const { clock, random, net, db } = host;
+    return simulation.complete(claimControl({ clock, random, net, db, disk }, path, "./weft.db"));
+  };
+  await claim("other");
+  assert.deepEqual(removed, [path]);
+  await assert.rejects(claim("file"), /as the control socket: it is a file; move it away/);
+  assert.deepEqual(removed, [path]);
 });
 
 Deno.test("controlPath() keeps within what a socket's path may be", () => {

@@ -80,13 +80,18 @@ export function controlApp(runtime: Runtime, stop: () => void): ControlApp {
  * Makes sure that no other Weft runs with this state: the socket is the lock. A socket that nobody answers on is what
  * a killed process left behind; it is removed.
  *
- * @throws {CommandError} when another Weft answers
+ * @throws {CommandError} when another Weft answers, or something that is no socket stands there
  */
 export async function claimControl(host: Host, path: string, state: string): Promise<void> {
   if (await controlAnswers(host.net, path)) {
     throw new CommandError(`Weft already runs with this state ("${state}"): use "weft add", or stop it`);
   }
-  if (await host.disk.lstat(path)) await host.disk.remove(path);
+  const stat = await host.disk.lstat(path);
+  if (!stat) return;
+  if (stat.kind !== "other") {
+    throw new CommandError(`Cannot use "${path}" as the control socket: it is a ${stat.kind}; move it away`);
+  }
+  await host.disk.remove(path);
 }
 
 /** Serves the control app on the Unix socket at `path`, claimed with {@link claimControl} before. */
