@@ -4,6 +4,8 @@ import { createSimulation, type MemoryHost, MemoryTerminal, type Simulation } fr
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { parseMetainfo } from "../wire/mod.ts";
 import { type Environment, main } from "./mod.ts";
+// Loaded before time is simulated: an import takes real time.
+import "../config/yaml_document.ts";
 
 const builtins = {
   tcp: () => Promise.resolve({ default: plugin("tcp", object({})) }),

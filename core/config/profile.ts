@@ -4,7 +4,7 @@ import type { ConfigNode, Decoded } from "../api/schema.ts";
 import { childOf } from "../api/schema_support.ts";
 import type { PluginEntry, Settings, SwarmSetting } from "../api/settings.ts";
 import { quote } from "../wire/text.ts";
-import { ProfileDocument } from "./document.ts";
+import { PlainDocument, type ProfileDocument } from "./plain_document.ts";
 import { entrySchema, profileSchema, type swarmSchema } from "./profile_schema.ts";
 
 /** What {@link loadProfile} gets. */
@@ -30,11 +30,18 @@ export interface ProfileSource {
  * @throws {ConfigError} with every mistake at once, sorted by place, one line each: `file:line:column: message`
  */
 export async function loadProfile(source: ProfileSource): Promise<Settings> {
-  const document = new ProfileDocument(source.text ?? { value: source.value }, source.file, source.baseDir);
+  const document = await openDocument(source);
   const settings = document.root && await decodeProfile(document, document.root, source);
   const { problems } = document;
   if (!settings || problems.length > 0) throw new ConfigError(problems);
   return settings;
+}
+
+/** The parser is loaded only for those who have something to parse. */
+async function openDocument({ text, value, file, baseDir }: ProfileSource): Promise<ProfileDocument> {
+  if (text === undefined) return new PlainDocument(value, file, baseDir);
+  const { YamlDocument } = await import("./yaml_document.ts");
+  return new YamlDocument(text, file, baseDir);
 }
 
 async function decodeProfile(

@@ -1,5 +1,5 @@
 import {
-  Document,
+  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -15,6 +15,7 @@ import { childOf, pathBelow } from "../api/schema_support.ts";
 import type { SourcePlace } from "../api/settings.ts";
 import { quote } from "../wire/text.ts";
 import { resolvePath } from "./path.ts";
+import type { ProfileDocument } from "./plain_document.ts";
 
 // A profile is a few kilobytes; the cap keeps a wrong file from filling memory.
 const MAX_CHARACTERS = 1024 * 1024;
@@ -24,20 +25,15 @@ const MAX_ALIASES = 100;
 const MAX_SYNTAX_ERRORS = 20;
 
 /** A profile's text, its nodes with their places, and the mistakes found so far. */
-export class ProfileDocument {
+export class YamlDocument implements ProfileDocument {
   readonly #lines = new LineCounter();
   readonly #problems: { readonly offset: number; readonly message: string }[] = [];
-  /** The top of the document; undefined when it could not be read. */
   readonly root: ConfigNode | undefined;
 
-  /** `content` is YAML, or the plain data that YAML would give, all of which then stands at 1:1. */
-  constructor(content: string | { readonly value: unknown }, readonly file: string, readonly baseDir: string) {
-    this.root = typeof content === "string"
-      ? this.#read(content)
-      : new YamlNode(this, new Document(), undefined, content.value, "", 0);
+  constructor(text: string, readonly file: string, readonly baseDir: string) {
+    this.root = this.#read(text);
   }
 
-  /** Every mistake, by place: `file:line:column: message`. */
   get problems(): readonly string[] {
     return [...this.#problems].sort((a, b) => a.offset - b.offset).map(({ offset, message }) => {
       const { line, column } = this.#placeOf(offset);
@@ -45,7 +41,6 @@ export class ProfileDocument {
     });
   }
 
-  /** Where a node of this document stands. */
   place(node: ConfigNode): SourcePlace {
     return this.#placeOf((node as YamlNode).offset);
   }
@@ -127,12 +122,12 @@ export class ProfileDocument {
 class YamlNode implements ConfigNode {
   /** Where it starts; where its parent does, if it is absent. */
   readonly offset: number;
-  readonly #profile: ProfileDocument;
+  readonly #profile: YamlDocument;
   readonly #document: Document;
   readonly #node: Node | undefined;
 
   constructor(
-    profile: ProfileDocument,
+    profile: YamlDocument,
     document: Document,
     written: Node | undefined,
     readonly value: unknown,
