@@ -59,6 +59,7 @@ export class Bus {
    * Asks every source and merges what they yield. A source that fails or is still busy at its deadline is left out
    * and counted. An abort of `signal` ends the round early, without an error.
    *
+   * @param asks which plugins are asked; all if not given
    * @returns when the round ends, when each source wants to be asked again
    * @throws {PluginError} when a source fails and the hook refuses
    */
@@ -66,9 +67,11 @@ export class Bus {
     hook: Hook<"gather", In, Out>,
     input: NoInfer<In>,
     signal: AbortSignal,
+    asks: (plugin: string) => boolean = () => true,
   ): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
     const failed = (registration: Registration, error: unknown): void => void this.#failed(registration, error);
-    return gatherRound({ clock: this.#options.clock, failed }, this.#table.handlers(hook), input, signal);
+    const sources = this.#table.handlers(hook).filter(({ plugin }) => asks(plugin));
+    return gatherRound({ clock: this.#options.clock, failed }, sources, input, signal);
   }
 
   /**

@@ -32,6 +32,8 @@ export class Discovery {
   #abort: AbortController | undefined;
   #timer: Timer | undefined;
   #interval = ROUND_INTERVAL;
+  /** When each source is to be asked again, by plugin. */
+  #due: ReadonlyMap<string, number> = new Map();
 
   constructor(kernel: Kernel, demand: DiscoveryDemand) {
     this.#kernel = kernel;
@@ -41,6 +43,7 @@ export class Discovery {
   start(): void {
     if (this.#abort) return;
     this.#abort = new AbortController();
+    this.#due = new Map();
     void this.#round(this.#abort.signal);
   }
 
@@ -51,28 +54,49 @@ export class Discovery {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    let next = this.#interval;
-    const { bus, log, listenPort } = this.#kernel;
+    const { bus, log, host: { clock } } = this.#kernel;
+    let next = clock.now() + this.#interval;
     const wanted = this.#demand.wanted();
     if (wanted > 0 && bus.observers(discoverPeers)) {
       try {
-        const { found, again } = await this.#gather(wanted, listenPort, signal);
-        this.#interval = found > 0 ? ROUND_INTERVAL : Math.min(this.#interval * 2, LONGEST_INTERVAL);
-        const soonest = Math.min(LONGEST_AGAIN, ...again.values());
-        next = again.size > 0 ? Math.max(SHORTEST_INTERVAL, soonest) : this.#interval;
+        next = await this.#ask(wanted, signal);
       } catch (error) {
         log.warn(`Discovery failed: ${errorText(error)}`);
       }
     }
-    if (!signal.aborted) this.#timer = this.#kernel.host.clock.after(next, () => void this.#round(signal));
+    if (signal.aborted) return;
+    this.#timer = clock.after(Math.max(0, next - clock.now()), () => void this.#round(signal));
+  }
+
+  /** Asks each source whose time has come, and returns when the next one's comes. */
+  async #ask(wanted: number, signal: AbortSignal): Promise<number> {
+    const { clock } = this.#kernel.host;
+    const start = clock.now();
+    const before = this.#due;
+    const due = this.#due = new Map<string, number>();
+    const asked = new Set<string>();
+    const { found, again } = await this.#gather(wanted, signal, (plugin) => {
+      const at = before.get(plugin) ?? start;
+      if (at <= start) asked.add(plugin);
+      due.set(plugin, at);
+      return at <= start;
+    });
+    this.#interval = found > 0 ? ROUND_INTERVAL : Math.min(this.#interval * 2, LONGEST_INTERVAL);
+    const now = clock.now();
+    for (const plugin of asked) {
+      const wish = again.get(plugin);
+      due.set(plugin, now + (wish === undefined ? this.#interval : clampAgain(wish)));
+    }
+    return due.size > 0 ? Math.min(...due.values()) : now + this.#interval;
   }
 
   async #gather(
     wanted: number,
-    port: number,
     signal: AbortSignal,
+    asks: (plugin: string) => boolean,
   ): Promise<{ found: number; again: ReadonlyMap<string, number> }> {
-    const round = this.#kernel.bus.gather(discoverPeers, { id: this.#demand.id, wanted, port }, signal);
+    const { bus, listenPort: port } = this.#kernel;
+    const round = bus.gather(discoverPeers, { id: this.#demand.id, wanted, port }, signal, asks);
     const batches = new Map<string, PeerCandidate[]>();
     let found = 0;
     const admit = async (source: string): Promise<void> => {
@@ -106,4 +130,8 @@ export class Discovery {
       flushing?.cancel();
     }
   }
+}
+
+function clampAgain(wish: number): number {
+  return wish >= SHORTEST_INTERVAL ? Math.min(wish, LONGEST_AGAIN) : SHORTEST_INTERVAL;
 }

@@ -71,6 +71,19 @@ Deno.test("a source says when it wants to be asked again, within reason", async 
   }
 });
 
+Deno.test("each source is asked when it wants, however eager another is", async () => {
+  const asked: string[] = [];
+  const source = (name: string, again: number): Source =>
+    async function* (signal, round) {
+      asked.push(name);
+      return yield* yields(1, again)(signal, round);
+    };
+  const { simulation, discovery } = bench({ eager: source("eager", 10 * SECOND), calm: source("calm", 40 * SECOND) });
+  discovery.start();
+  await simulation.run(41 * SECOND);
+  assert.deepEqual(asked, ["eager", "calm", "eager", "eager", "eager", "eager", "calm"]);
+});
+
 Deno.test("nobody is asked while no peers are wanted", async () => {
   let wanted = 0;
   const { simulation, discovery, rounds } = bench({ source: yields(1) }, () => wanted);
