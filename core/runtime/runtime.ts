@@ -355,7 +355,7 @@ class WeftRuntime implements Runtime {
     });
     this.#swarms.add(swarm);
     this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
-    void swarm.start();
+    swarm.start();
     return swarm;
   }
 

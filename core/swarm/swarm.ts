@@ -75,7 +75,11 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   readonly #announcer: Announcer;
   readonly #discovery: Discovery;
   readonly #tiers: readonly (readonly string[])[];
-  readonly #existing: SwarmOptions["existing"];
+  #existing: SwarmOptions["existing"];
+  /** The next time it begins, all data is hashed. */
+  #checkWanted = false;
+  /** What it does and did: what comes next waits for it. */
+  #life: Promise<void> = Promise.resolve();
   #abort = new AbortController();
   /** What the user allowed its trackers. */
   #grants = new DisposableStack();
@@ -173,48 +177,32 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   // Its life.
 
-  /** Begins: opens the store, checks what is there, and looks for peers. Problems become its state. */
-  async start(): Promise<void> {
-    if (this.record.paused) return this.#become("paused");
-    const { signal } = this.#abort = new AbortController();
-    try {
-      if (!this.shape) {
-        this.#become("metadata");
-        this.#meet();
-        const info = await this.#resolve(signal);
-        if (signal.aborted) return;
-        this.#learn(info);
-      }
-      await this.#open(signal, this.#existing);
-      if (signal.aborted) return;
-      this.#settle();
-      this.#meet();
-    } catch (error) {
-      if (!signal.aborted) this.failed(error);
-    }
+  /** Begins, unless it is paused. Problems become its state. */
+  start(): void {
+    this.#life = this.#begin(this.signal);
   }
 
   /** Stops: says `stopped` to trackers, closes peers, saves, and lets go of the files. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#rest(new PeerClosed("this client stops"));
+    await this.#restart(new PeerClosed("this client stops"));
     this.#grants.dispose();
   }
 
-  /** Pauses or resumes. */
+  /** Pauses or resumes. Resolves when what it did has ended; what it does then goes on. */
   async setPaused(paused: boolean): Promise<void> {
     if (this.record.paused === paused) return;
+    const saved = this.ledger.change({ paused });
     if (paused) this.#become("paused");
-    await this.ledger.change({ paused });
-    if (!paused) return this.start();
-    await this.#rest(new PeerClosed("the swarm is paused"));
+    await Promise.all([saved, this.#restart(new PeerClosed("the swarm is paused"))]);
   }
 
-  /** Begins to hash all data again. */
+  /** Begins to hash all data again, also of a paused swarm. */
   recheck(): void {
     if (!this.shape) throw new CommandError(`Cannot check "${this.name}": its metadata is not known yet`);
+    this.#checkWanted = true;
     this.#become("checking");
-    void this.#recheck();
+    void this.#restart(new PeerClosed("the swarm checks its files"));
   }
 
   /** Once a second. */
@@ -223,7 +211,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.ledger.tick(now);
     if (this.state === "seeding" && this.#reachedGoal(now)) {
       this.#become("finished");
-      void this.#rest(new PeerClosed("the swarm reached its seeding goal"));
+      void this.#end(new PeerClosed("the swarm reached its seeding goal"));
     }
   }
 
@@ -400,12 +388,39 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     else if (!this.#stopped) this.#retry = this.clock.after(RETRY_INTERVAL, () => void this.#tryAgain());
   }
 
-  async #recheck(): Promise<void> {
+  /**
+   * Ends what it does, and begins anew as is wished by then. One after another: a hasty command ends what the one
+   * before began, and the last word counts. Resolves when what it did has ended.
+   */
+  #restart(reason: Error): Promise<void> {
+    const rested = this.#end(reason);
+    const { signal } = this.#abort = new AbortController();
+    this.#life = rested.then(() => this.#begin(signal));
+    return rested;
+  }
+
+  #end(reason: Error): Promise<void> {
+    this.#abort.abort(reason);
+    return this.#life = this.#life.then(() => this.#rest(reason));
+  }
+
+  /** Opens the store, checks what is there, and looks for peers, until `signal` aborts. Never rejects. */
+  async #begin(signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#stopped) return;
+    if (this.record.paused && !this.#checkWanted) return this.#become("paused");
     try {
-      await this.#rest(new PeerClosed("the swarm checks its files"));
-      const { signal } = this.#abort = new AbortController();
-      await this.#open(signal, "check");
+      if (!this.shape) {
+        this.#become("metadata");
+        this.#meet();
+        const info = await this.#resolve(signal);
+        if (signal.aborted) return;
+        this.#learn(info);
+      }
+      this.#become("checking");
+      await this.pieces.open(this.shape!, this.selection!, this.#checkWanted ? "check" : this.#existing, signal);
       if (signal.aborted) return;
+      this.#checkWanted = false;
+      this.#existing = "resume";
       if (this.record.paused) {
         this.#become("paused");
         return await this.#rest(new PeerClosed("the swarm is paused"));
@@ -413,7 +428,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
       this.#settle();
       this.#meet();
     } catch (error) {
-      if (!this.signal.aborted) this.failed(error);
+      if (!signal.aborted) this.failed(error);
     }
   }
 
@@ -448,11 +463,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.shape = info;
     this.name = info.name;
     this.selection = new Selection(info, this.record);
-  }
-
-  async #open(signal: AbortSignal, existing: SwarmOptions["existing"]): Promise<void> {
-    this.#become("checking");
-    await this.pieces.open(this.shape!, this.selection!, existing, signal);
   }
 
   /** Downloading or seeding, by what is there. */
@@ -498,7 +508,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   /** No more peers: closes sessions, announces `stopped`, saves and closes the store. */
   async #rest(reason: Error): Promise<void> {
-    this.#abort.abort(reason);
     this.#retry?.cancel();
     this.#discovery.stop();
     this.peers.closeAll(reason);
