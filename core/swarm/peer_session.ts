@@ -353,6 +353,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   extendedHandshake(handshake: ExtendedHandshake): void {
     if (handshake.v) this.client = printable(handshake.v);
     this.#extensions.peerHandshake();
+    if (this.machine.peerUploadOnly) this.#swarm.piecesChanged(this);
   }
 
   extensionMessage(name: string, payload: Uint8Array): void {

@@ -82,10 +82,6 @@ export class Picker {
     return this.#wantedCount;
   }
 
-  get openCount(): number {
-    return this.#open.size;
-  }
-
   /** Whether a piece is wanted and not there. */
   wants(piece: number): boolean {
     return this.#priority[piece] > 0 && !this.#have.has(piece);

@@ -10,7 +10,6 @@ import {
   CommandError,
   type PeerExtensionFactory,
   PluginError,
-  type Random,
   resolveMetadata,
   swarmCompleted,
   type SwarmLimits,
@@ -290,10 +289,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   get clock(): Clock {
     return this.#kernel.host.clock;
-  }
-
-  get random(): Random {
-    return this.#kernel.host.random;
   }
 
   get store(): PieceStore | undefined {

@@ -181,12 +181,12 @@ export class SwarmPeers {
     for (const session of this.sessions) session.renewExtensions();
   }
 
-  /** A peer has pieces that it had not. Two that have everything have nothing to say to each other. */
+  /** A peer has pieces that it had not, or wants no more (BEP 21). Two that want nothing have nothing to say. */
   piecesChanged(session: PeerSession): void {
-    if (!session.complete) return;
+    if (!session.complete && !session.machine.peerUploadOnly) return;
     const known = this.pool.get(session.address.key);
     if (known) known.seed = true;
-    if (this.#swarm.uploadOnly) session.close(new PeerClosed("both sides have everything"));
+    if (this.#swarm.uploadOnly) session.close(new PeerClosed("neither side wants anything"));
   }
 
   /** We have everything now. */

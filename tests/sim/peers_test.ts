@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { MemoryHost } from "../../core/host/memory/mod.ts";
+import { encodeExtendedHandshake } from "../../core/wire/mod.ts";
 import { makeTorrent, sameFiles, type SimPeer, SimSwarm } from "../support/sim_swarm.ts";
 import { ScriptedPeer } from "../support/scripted_peer.ts";
 
@@ -327,4 +328,20 @@ Deno.test("whatever is commanded, in whatever haste, the last word counts and th
       ]]],
     },
   );
+});
+
+Deno.test("a seed lets a partial seed go that says it downloads no more, and keeps one that doesn't (BEP 21)", async () => {
+  await using swarm = new SimSwarm(31);
+  const torrent = makeTorrent({ length: 300_000 });
+  const seed = await swarm.seed("seed", torrent);
+  const join = (name: string): Promise<ScriptedPeer> =>
+    swarm.simulation.complete(
+      ScriptedPeer.join(swarm.simulation.host(name), seed.address, torrent.id, { peerId: `-${name}` }),
+    );
+  const done = await join("done");
+  const busy = await join("busy");
+  done.say((writer) => writer.extended(0, encodeExtendedHandshake({ m: new Map(), uploadOnly: true })));
+  busy.say((writer) => writer.extended(0, encodeExtendedHandshake({ m: new Map(), uploadOnly: false })));
+  await swarm.simulation.run(5_000);
+  assert.deepEqual([done.closed, busy.closed].map(Boolean), [true, false]);
 });
