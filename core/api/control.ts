@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Settings } from "./settings.ts";
 import type { TrackerStatus } from "./tracker.ts";
 
 /** A swarm to add. */
@@ -142,7 +143,15 @@ export interface SwarmDetail extends SwarmSnapshot {
 export interface PluginSnapshot {
   readonly name: string;
   readonly use: string;
-  readonly state: "running" | "failed" | "retiring";
+  /** `quarantined`: left out after repeated faults. `retiring`: replaced or removed, and something it gave is in use. */
+  readonly state: "running" | "quarantined" | "retiring";
+  readonly isolate: "none" | "worker" | "process";
+  /** The configuration that it came with, counted from 1. */
+  readonly generation: number;
+  /** Until when it is quarantined. */
+  readonly until?: number;
+  /** Streams and other things that it gave and that are in use. */
+  readonly holds: number;
   /** Calls, failures and milliseconds, by hook. */
   readonly hooks: readonly {
     readonly hook: string;
@@ -158,6 +167,8 @@ export interface RuntimeSnapshot {
   readonly sequence: number;
   readonly version: string;
   readonly started: number;
+  /** Counts the configurations that were committed, from 1. */
+  readonly generation: number;
   readonly listening: readonly string[];
   readonly down: number;
   readonly up: number;
@@ -178,6 +189,21 @@ export interface RuntimeEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** One difference between what runs and a profile. */
+export interface PlanChange {
+  /** `replace` starts an entry anew beside the old one, and retires that; `change` alters what goes on running. */
+  readonly action: "add" | "remove" | "replace" | "change";
+  /** What it is about: `plugin dht`, `swarm debian.iso`, `limits.down`, `listen`, `egress.allow`, `order of plugins`. */
+  readonly what: string;
+  /** What of it changed, as people read it: `with.every: 5m to 10m`, `its code`. */
+  readonly why?: string;
+}
+
+/** What a reload would do, or did; without changes, nothing. */
+export interface ReloadPlan {
+  readonly changes: readonly PlanChange[];
+}
+
 /** A running Weft. Commands throw {@link CommandError} when they can't be carried out. */
 export interface Runtime {
   add(request: AddSwarm): Promise<SwarmSnapshot>;
@@ -189,6 +215,19 @@ export interface Runtime {
   addPeers(id: string, peers: readonly string[]): Promise<void>;
   /** Announces to all trackers now. */
   announce(id: string): Promise<void>;
+  /**
+   * What {@link Runtime.reload} would change.
+   *
+   * @throws {ConfigError} when a setting can't change while Weft runs, with its place
+   */
+  plan(settings: Settings): Promise<ReloadPlan>;
+  /**
+   * Makes these settings what runs: starts what is new beside what runs, swaps in one go, retires what is old. What is
+   * the same is not touched. Reloads follow one another.
+   *
+   * @throws {ConfigError} with every mistake; what runs is exactly as it was then
+   */
+  reload(settings: Settings): Promise<ReloadPlan>;
   snapshot(): RuntimeSnapshot;
   /** @throws {CommandError} when there is no such swarm; a unique prefix of the id will do */
   swarm(id: string): SwarmDetail;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { ByteStream } from "./host.ts";
+
 /**
  * How a hook is called.
  *
@@ -36,7 +38,15 @@ export interface HookContract<In, Out> {
    */
   readonly onFailure: "skip" | "refuse";
   readonly codec?: HookCodec<In, Out>;
+  /**
+   * For hooks whose answers or values give out streams: passes each through `lend`, so that the entry that gave it
+   * lives on, retired, until the stream closes.
+   */
+  readonly lends?: (given: Out, lend: Lend) => Out;
 }
+
+/** Says that `stream` is in use until it is closed; returns it. */
+export type Lend = <S extends ByteStream>(stream: S) => S;
 
 /** A hook: where plugins attach. Made with {@link defineHook}. */
 export interface Hook<V extends Verb = Verb, In = unknown, Out = unknown> {

@@ -5,7 +5,7 @@
  */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
 import { defineHook } from "./hook.ts";
-import type { Hook } from "./hook.ts";
+import type { Hook, Lend } from "./hook.ts";
 import type { ByteStream } from "./host.ts";
 import type { PeerExtensionFactory } from "./extension.ts";
 import type { TrackerClient, TrackerStatus } from "./tracker.ts";
@@ -74,6 +74,16 @@ export interface PeerEvent extends SwarmEvent {
   readonly transport: string;
 }
 
+/** What became of an entry of the profile. */
+export interface PluginStateEvent {
+  readonly plugin: string;
+  readonly state: "running" | "quarantined";
+  /** Why, as people read it. */
+  readonly reason: string;
+  /** How long it is left out, in milliseconds. */
+  readonly backoff?: number;
+}
+
 /** A piece of a swarm, as events name it. */
 export interface PieceEvent extends SwarmEvent {
   readonly piece: number;
@@ -99,21 +109,27 @@ export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<A
 export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<DialRequest, OpenedStream>()(
   "around",
   "peers.dial",
-  { deadline: 30_000, onFailure: "refuse" },
+  { deadline: 30_000, onFailure: "refuse", lends: lendOpened },
 );
 
 /** A connection came in: wrap it to decrypt or to refuse. */
 export const acceptPeer: Hook<"around", AcceptRequest, OpenedStream> = defineHook<AcceptRequest, OpenedStream>()(
   "around",
   "peers.accept",
-  { deadline: 10_000, onFailure: "refuse" },
+  { deadline: 10_000, onFailure: "refuse", lends: lendOpened },
 );
 
 /** Ways to reach peers, by name: `tcp`, `utp`. Their order in the profile is the order of preference. */
 export const transports: Hook<"keyed", string, Transport> = defineHook<string, Transport>()(
   "keyed",
   "transports",
-  { onFailure: "skip" },
+  {
+    onFailure: "skip",
+    lends: (transport, lend) => ({
+      dial: async (address, signal) => lend(await transport.dial(address, signal)),
+      listen: (at, accept) => transport.listen(at, (stream) => accept(lend(stream))),
+    }),
+  },
 );
 
 /** Tracker clients, by URL scheme without the colon: `http`, `https`, `udp`. */
@@ -182,7 +198,18 @@ export const trackerStatus: Hook<"event", SwarmEvent & { readonly status: Tracke
   SwarmEvent & { readonly status: TrackerStatus }
 >()("event", "tracker.status", { onFailure: "skip" });
 
+/** A plugin was left out after repeated faults (`quarantined`), or takes part again (`running`). */
+export const pluginState: Hook<"event", PluginStateEvent, void> = defineHook<PluginStateEvent>()(
+  "event",
+  "plugin.state",
+  { onFailure: "skip" },
+);
+
 /** A new configuration was committed. */
 export const configReloaded: Hook<"event", { readonly generation: number }, void> = defineHook<
   { readonly generation: number }
 >()("event", "config.reloaded", { onFailure: "skip" });
+
+function lendOpened(opened: OpenedStream, lend: Lend): OpenedStream {
+  return { ...opened, stream: lend(opened.stream) };
+}

@@ -191,6 +191,11 @@ export interface Disk {
   /** Replaces the file whole: readers see the old bytes or the new, never a part. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /**
+   * Calls `changed` when one of the files may have changed, were removed or replaced, until disposed; several changes
+   * may be told as one. A file that isn't there yet is noticed when it comes.
+   */
+  watch(paths: readonly string[], changed: () => void): Disposable;
+  /**
    * Hashes ranges as one run of bytes, off the main thread on the real host. A range without a path stands for
    * zeros; undefined when a file is missing or too short.
    */
@@ -198,6 +203,44 @@ export interface Disk {
     algorithm: "sha1" | "sha256",
     ranges: readonly (FileRange | { readonly path?: undefined; readonly length: number })[],
   ): Promise<Uint8Array | undefined>;
+}
+
+/** What code that runs apart may do, in Deno's words; nothing that isn't listed. */
+export interface IsolatePermissions {
+  /** Hosts, `host:port`, or true for all. */
+  readonly net?: readonly string[] | true;
+  /** Files and folders, absolute, besides those of its own code. */
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  /** Environment variables by name. */
+  readonly env?: readonly string[];
+}
+
+/** What {@link HostIsolates.start} needs. */
+export interface IsolateOptions {
+  readonly kind: "worker" | "process";
+  readonly permissions: IsolatePermissions;
+  /** Most bytes of memory that a process may use; a worker's can't be bounded. */
+  readonly memory: number;
+  /** The folders with the code that it may load, absolute. */
+  readonly code: readonly string[];
+  /** A message from inside: plain data, whatever the code there made of it. */
+  readonly onMessage: (message: unknown) => void;
+  /** It ended, and not by `kill`. Told once. */
+  readonly onEnd: (reason: Error) => void;
+}
+
+/** Code that runs apart: a worker or a process of its own, which speaks in messages. */
+export interface Isolate {
+  /** Sends plain data (what `structuredClone` takes, without functions and class instances). */
+  post(message: unknown): void;
+  /** Ends it at once, whatever it does. Twice is fine. */
+  kill(): void;
+}
+
+/** Starts code apart. */
+export interface HostIsolates {
+  start(options: IsolateOptions): Promise<Isolate>;
 }
 
 /** A value that SQLite stores. */
@@ -240,4 +283,6 @@ export interface Host {
   readonly net: HostNet;
   readonly disk: Disk;
   readonly db: HostDb;
+  /** Absent where nothing can run apart. */
+  readonly isolates?: HostIsolates;
 }

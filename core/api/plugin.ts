@@ -96,6 +96,16 @@ export interface PluginScope<Config = unknown> {
   use<R extends Disposable | AsyncDisposable>(resource: R): R;
   /** Runs `run` when the entry is retired. */
   defer(run: () => void | Promise<void>): void;
+  /**
+   * Hands plain data on to the entry's next generation: `save` is asked when that one is set up, and what it gives
+   * (copied, as by `structuredClone`) is what that one's own `carry` of the same key and version returns. Never an
+   * instance of a class: its code may be another by then.
+   *
+   * @returns what the generation before saved; undefined when there is none, or it was of another version
+   */
+  carry<Data>(key: string, version: number, save: () => Data): Data | undefined;
+  /** Keeps the entry from being disposed of while it drains, until the result is disposed: something still uses it. */
+  hold(): Disposable;
 }
 
 /** A plugin, made with {@link definePlugin}. */
@@ -106,6 +116,8 @@ export interface Plugin<Config = unknown> {
   readonly summary?: string;
   /** The schema of the entry's `with`. */
   readonly config: Schema<Config>;
+  /** A `with` as its documentation shows it, as YAML would give it; conformance tests start from it. */
+  readonly example?: Readonly<Record<string, unknown>>;
   /** Capabilities that another entry must provide, such as `"transports"`: a hook's name, or `hook:key`. */
   readonly needs?: readonly string[];
   /** Capabilities that it provides, in the same words; the runtime orders entries by them. */

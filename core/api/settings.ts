@@ -1,5 +1,6 @@
 /** The decoded profile. @module */
-import type { BindAddress } from "./host.ts";
+import type { BindAddress, IsolatePermissions } from "./host.ts";
+import type { Plugin } from "./plugin.ts";
 
 /** Limits of the whole runtime, with defaults that suit a desktop. */
 export interface LimitSettings {
@@ -50,6 +51,7 @@ export interface SwarmSetting {
   readonly up?: number;
   readonly ratio?: number;
   readonly seedTime?: number;
+  readonly place?: SourcePlace;
 }
 
 /** Where in the profile something stands, for errors. */
@@ -60,14 +62,57 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/** One entry of `plugins`. */
-export interface PluginEntry {
-  /** `as`, else `use`. */
+/** Where a plugin's code runs: with Weft's own permissions, or apart with those that its entry grants. */
+export type Isolation = "none" | "worker" | "process";
+
+/** What finding a plugin takes: all that its entry says. */
+export interface PluginRequest {
+  /** A built-in's name, an absolute path, or a URL such as `npm:weft-roster`. */
+  readonly use: string;
+  readonly isolate: Isolation;
+  readonly permissions: IsolatePermissions;
+  /** Most bytes that a child process may use. */
+  readonly memory: number;
+  /** `with`, as it was written: code that runs apart checks it there. */
+  readonly config: unknown;
+  /** The profile's folder, absolute: where relative paths inside `with` start. */
+  readonly baseDir: string;
+}
+
+/** A plugin that was found, and the state of its code. */
+export interface LoadedPlugin {
+  readonly plugin: Plugin;
+  /** Changes when the code does: a hash of the module and of the files that it imports. */
+  readonly version: string;
+  /** The files to watch for changes; none for a built-in. */
+  readonly files: readonly string[];
+}
+
+/** One entry of `plugins`. Its identity is its name: it changed when anything else but its place did. */
+export interface PluginEntry extends LoadedPlugin {
+  /** `as`, else `use` as it was written. */
   readonly name: string;
   readonly use: string;
   /** `with`, already decoded by the plugin's schema. */
   readonly config: unknown;
+  readonly isolate: Isolation;
+  readonly permissions: IsolatePermissions;
+  readonly memory: number;
+  /** How long what it handed out (connections, streams) may live on once it is retired, in milliseconds. */
+  readonly drain: number;
   readonly place: SourcePlace;
+}
+
+/** When a plugin that keeps failing is left out, and for how long. */
+export interface QuarantineSettings {
+  /** So many faults ... */
+  readonly faults: number;
+  /** ... within so many milliseconds. */
+  readonly within: number;
+  /** The first pause, in milliseconds; each further one is twice as long ... */
+  readonly backoff: number;
+  /** ... up to this. */
+  readonly longest: number;
 }
 
 /** A whole profile, every default filled in and every path resolved. */
@@ -77,7 +122,7 @@ export interface Settings {
   /** `"loopback"`, `"private"`, IPs, CIDR ranges, host names, each perhaps with `:port`. */
   readonly egress: { readonly allow: readonly string[] };
   readonly limits: LimitSettings;
-  /** A profile-wide rule for every tracker; the torrent's `--allow-local` is per swarm. */
+  readonly quarantine: QuarantineSettings;
   readonly swarms: readonly SwarmSetting[];
   readonly plugins: readonly PluginEntry[];
 }

@@ -1,14 +1,16 @@
 /** From the name in a profile to the plugin. @module */
 import { didYouMean, type Plugin } from "../api/mod.ts";
+import type { ResolvePlugin } from "../config/mod.ts";
 import type { Builtins } from "./environment.ts";
 
 /**
  * Finds plugins by what an entry's `use` says: the name of a built-in, or an absolute path or URL of a module whose
  * default export is a plugin. Answers with the problem, in words, when there is none.
  */
-export function pluginResolver(builtins: Builtins): (use: string) => Promise<Plugin | string> {
-  return async (use) => {
-    if (Object.hasOwn(builtins, use)) return (await builtins[use]()).default;
+export function pluginResolver(builtins: Builtins): ResolvePlugin {
+  const loaded = (plugin: Plugin) => ({ plugin, version: "1", files: [] });
+  return async ({ use }) => {
+    if (Object.hasOwn(builtins, use)) return loaded((await builtins[use]()).default);
     const isModule = /^(\/|[A-Za-z]:[\\/]|[a-z]{2,}:)/.test(use);
     if (!isModule) {
       const meant = didYouMean(use, Object.keys(builtins));
@@ -16,7 +18,7 @@ export function pluginResolver(builtins: Builtins): (use: string) => Promise<Plu
     }
     try {
       const { default: plugin } = await import(/^[a-z]{2,}:/.test(use) ? use : fileUrl(use)) as { default?: unknown };
-      return isPlugin(plugin) ? plugin : `"${use}" has no plugin as its default export; make one with definePlugin()`;
+      return isPlugin(plugin) ? loaded(plugin) : `"${use}" has no plugin as its default export; make one with definePlugin()`;
     } catch (error) {
       return `cannot load "${use}": ${error instanceof Error ? error.message : error}`;
     }

@@ -3,7 +3,6 @@ import {
   CommandError,
   ConfigError,
   NetError,
-  type Plugin,
   type Runtime,
   type Settings,
   type SwarmSnapshot,
@@ -15,7 +14,6 @@ import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
 import { parentOf } from "../config/mod.ts";
 import { headline } from "./progress.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
-import { pluginResolver } from "./resolve_plugin.ts";
 
 /** What a command gets to work with. */
 export interface Session {
@@ -58,7 +56,6 @@ export async function runSession(
     const runtime = await startOrExplain(start, {
       host,
       settings,
-      resolvePlugin: orThrow(pluginResolver(builtins)),
       builtins,
       version,
       log: (line) => reporter.log(line),
@@ -180,12 +177,4 @@ function interruptOnSignals(
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function orThrow(resolve: (use: string) => Promise<Plugin | string>): (use: string) => Promise<Plugin> {
-  return async (use) => {
-    const plugin = await resolve(use);
-    if (typeof plugin === "string") throw new CommandError(plugin);
-    return plugin;
-  };
 }

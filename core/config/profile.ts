@@ -1,8 +1,7 @@
 import { ConfigError } from "../api/errors.ts";
-import type { Plugin } from "../api/plugin.ts";
 import type { ConfigNode, Decoded } from "../api/schema.ts";
 import { childOf } from "../api/schema_support.ts";
-import type { PluginEntry, Settings, SwarmSetting } from "../api/settings.ts";
+import type { LoadedPlugin, PluginEntry, PluginRequest, Settings, SwarmSetting } from "../api/settings.ts";
 import { quote } from "../wire/text.ts";
 import { PlainDocument, type ProfileDocument } from "./plain_document.ts";
 import { entrySchema, profileSchema, type swarmSchema } from "./profile_schema.ts";
@@ -17,12 +16,14 @@ export interface ProfileSource {
   readonly file: string;
   /** The folder that relative paths start at: that of the profile, absolute. */
   readonly baseDir: string;
-  /**
-   * Finds the plugin that an entry names: a built-in, an absolute path, or a URL. A text is the problem, such as
-   * `unknown plugin "tpc", did you mean "tcp"?`.
-   */
-  readonly resolvePlugin: (use: string) => Promise<Plugin | string>;
+  readonly resolvePlugin: ResolvePlugin;
 }
+
+/**
+ * Finds the plugin that an entry names: a built-in, an absolute path, or a URL. A text is the problem, such as
+ * `unknown plugin "tpc", did you mean "tcp"?`.
+ */
+export type ResolvePlugin = (request: PluginRequest) => Promise<LoadedPlugin | string>;
 
 /**
  * Decodes a profile whole: defaults filled in, units and paths resolved, each plugin's `with` by its own schema.
@@ -47,20 +48,20 @@ async function openDocument({ text, value, file, baseDir }: ProfileSource): Prom
 async function decodeProfile(
   document: ProfileDocument,
   root: ConfigNode,
-  { resolvePlugin }: ProfileSource,
+  source: ProfileSource,
 ): Promise<Settings | undefined> {
   if (typeof root.value !== "object" || root.value === null || Array.isArray(root.value)) {
     return void root.problem("the profile must be a mapping with keys such as `plugins`, see config.example.yaml");
   }
   // `swarms:` with nothing behind it may be a file cut short: it must not mean "remove them all".
-  for (const key of ["listen", "store", "egress", "limits", "swarms"]) {
+  for (const key of ["listen", "store", "egress", "limits", "quarantine", "swarms"]) {
     if (childOf(root.value, key) === null) root.problem(`"${key}" is empty; give it a value, or remove the key`, key);
   }
   const profile = profileSchema.decode(root);
-  const plugins = await decodePlugins(document, root.at("plugins"), resolvePlugin);
+  const plugins = await decodePlugins(document, root.at("plugins"), source);
   reportRepeatedSwarms(root.at("swarms"));
   if (!profile || document.problems.length > 0) return undefined;
-  const { listen, store, egress, limits, swarms } = profile;
+  const { listen, store, egress, limits, quarantine, swarms } = profile;
   return {
     listen,
     store,
@@ -80,7 +81,8 @@ async function decodeProfile(
       ratio: limits.ratio,
       seedTime: limits.seed_time,
     }),
-    swarms: swarms.map(swarmSetting),
+    quarantine,
+    swarms: swarms.map((swarm, i) => ({ ...swarmSetting(swarm), place: document.place(root.at("swarms").at(i)) })),
     plugins,
   };
 }
@@ -88,22 +90,27 @@ async function decodeProfile(
 async function decodePlugins(
   document: ProfileDocument,
   list: ConfigNode,
-  resolvePlugin: ProfileSource["resolvePlugin"],
+  { resolvePlugin, baseDir }: ProfileSource,
 ): Promise<PluginEntry[]> {
   if (!Array.isArray(list.value)) return [];
   const names = new Set<string>();
   const entries = list.value.map((_, i) => decodeEntry(document, list.at(i), names));
   // Together, since a module may take a while to load; in order afterwards, since order is hook order.
-  const plugins = await Promise.all(entries.map((entry) => entry && find(resolvePlugin, entry.use)));
+  const found = await Promise.all(entries.map((entry) => {
+    if (!entry) return undefined;
+    const { use, isolate, permissions, memory, node } = entry;
+    const config = node.at("with").value ?? {};
+    return find(resolvePlugin, { use, isolate, permissions, memory, config, baseDir });
+  }));
   return entries.flatMap((entry, i) => {
-    const plugin = plugins[i];
-    if (!entry || plugin === undefined) return [];
-    if (typeof plugin === "string") {
-      entry.node.at("use").problem(plugin);
+    const loaded = found[i];
+    if (!entry || loaded === undefined) return [];
+    const { node, ...rest } = entry;
+    if (typeof loaded === "string") {
+      node.at("use").problem(loaded);
       return [];
     }
-    const { name, use, place, node } = entry;
-    return [{ name, use, config: plugin.config.decode(withNode(node.at("with"))), place }];
+    return [{ ...rest, ...loaded, config: loaded.plugin.config.decode(withNode(node.at("with"))) }];
   });
 }
 
@@ -117,7 +124,11 @@ function decodeEntry(document: ProfileDocument, node: ConfigNode, names: Set<str
   }
   names.add(name);
   const use = /^\.{1,2}[\\/]/.test(entry.use) ? node.resolve!(entry.use) : entry.use;
-  return { name, use, node, place: document.place(node) };
+  const { isolate, permissions, memory, drain } = entry;
+  if (permissions && isolate === "none") {
+    node.at("permissions").problem('permissions hold only for code that runs apart; add "isolate: worker"');
+  }
+  return { name, use, isolate, permissions: permissions ?? {}, memory, drain, node, place: document.place(node) };
 }
 
 /** An absent `with` is an empty one, so that each key that it lacks is named. */
@@ -132,11 +143,11 @@ function withNode(node: ConfigNode): ConfigNode {
   };
 }
 
-async function find(resolvePlugin: ProfileSource["resolvePlugin"], use: string): Promise<Plugin | string> {
+async function find(resolvePlugin: ResolvePlugin, request: PluginRequest): Promise<LoadedPlugin | string> {
   try {
-    return await resolvePlugin(use);
+    return await resolvePlugin(request);
   } catch (error) {
-    return `cannot load ${quote(use)}: ${error instanceof Error ? error.message : String(error)}`;
+    return `cannot load ${quote(request.use)}: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BindAddress } from "../api/host.ts";
-import { boolean, integer, number, scalar, type Schema, string } from "../api/schema.ts";
+import { boolean, integer, number, oneOf, scalar, type Schema, string } from "../api/schema.ts";
 import { list, object, optional, withDefault } from "../api/schema_shape.ts";
 import { asText } from "../api/schema_support.ts";
 import { bindAddress, duration, hostPort, path, rate, size } from "../api/schema_text.ts";
@@ -33,6 +33,15 @@ export const entrySchema = object({
   use: pluginName(),
   as: optional(string({ minLength: 1, maxLength: 64 })),
   with: anything(),
+  isolate: withDefault(oneOf("none", "worker", "process"), "none"),
+  permissions: optional(object({
+    net: optional(hostsOrAll()),
+    read: optional(list(path())),
+    write: optional(list(path())),
+    env: optional(list(string({ minLength: 1, maxLength: 256 }))),
+  })),
+  memory: size({ default: "256 MiB", min: "64 MiB" }),
+  drain: duration({ default: "1h" }),
 });
 
 /** The whole profile, without what is inside the entries of `plugins`. */
@@ -52,9 +61,24 @@ export const profileSchema = object({
     read_ahead: size({ default: "16 MiB", min: "0" }),
     open_files: integer({ default: 128, min: 4 }),
   }),
+  quarantine: object({
+    faults: integer({ default: 5, min: 1 }),
+    within: duration({ default: "1m", min: "1s" }),
+    backoff: duration({ default: "30s", min: "1s" }),
+    longest: duration({ default: "1h", min: "1s" }),
+  }),
   swarms: list(swarmSchema, { default: [] }),
   plugins: list(anything()),
 });
+
+/** Hosts, perhaps with a port, or `true` for every host. */
+function hostsOrAll(): Schema<readonly string[] | true> {
+  const hosts = list(string({ minLength: 1, maxLength: 256 }));
+  return {
+    expects: 'a list of hosts such as "tracker.example:443", or true',
+    decode: (node) => node.value === true ? true : hosts.decode(node),
+  };
+}
 
 function pluginName(): Schema<string> {
   return scalar("the name of a built-in plugin, or the path of a module such as ./roster.ts", (value) => {

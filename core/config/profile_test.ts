@@ -8,10 +8,12 @@ import {
   hostPort,
   integer,
   list,
+  type LoadedPlugin,
   object,
   oneOf,
   optional,
   type Plugin,
+  type PluginRequest,
   type Schema,
   string,
   url,
@@ -45,9 +47,12 @@ function fake<T>(name: string, config: Schema<T>): Plugin {
   return definePlugin<T>({ name, config, setup() {} }) as Plugin;
 }
 
-function resolvePlugin(use: string): Promise<Plugin | string> {
+function resolvePlugin({ use }: PluginRequest): Promise<LoadedPlugin | string> {
   if (use.endsWith("broken.ts")) return Promise.reject(new SyntaxError("Unexpected token"));
-  return Promise.resolve(plugins[use] ?? `unknown plugin "${use}"${didYouMean(use, Object.keys(plugins))}`);
+  const plugin = plugins[use];
+  return Promise.resolve(
+    plugin ? { plugin, version: "1", files: [] } : `unknown plugin "${use}"${didYouMean(use, Object.keys(plugins))}`,
+  );
 }
 
 function load(text: string, file = "config.yaml") {
@@ -56,7 +61,9 @@ function load(text: string, file = "config.yaml") {
 
 async function outcome(text: string, file: string): Promise<string> {
   try {
-    return JSON.stringify(await load(text, file), null, 2) + "\n";
+    const { plugins, ...rest } = await load(text, file);
+    const named = plugins.map(({ plugin: { name }, ...entry }) => ({ ...entry, plugin: name }));
+    return JSON.stringify({ ...rest, plugins: named }, null, 2) + "\n";
   } catch (error) {
     if (error instanceof ConfigError) return error.message + "\n";
     throw error;

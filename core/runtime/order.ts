@@ -1,11 +1,5 @@
 /** Puts entries in the order in which they can start: what one needs is provided before it. @module */
-import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
-
-/** An entry of the profile with its plugin. */
-export interface PlannedEntry {
-  readonly entry: PluginEntry;
-  readonly plugin: Plugin;
-}
+import { ConfigError, type PluginEntry } from "../api/mod.ts";
 
 /**
  * Entries so that each stands behind those whose capabilities it needs; otherwise in the profile's order, which is
@@ -15,14 +9,14 @@ export interface PlannedEntry {
  * @throws {ConfigError} for every unmet need, and for a cycle, each with its place
  */
 export async function startOrder(
-  planned: readonly PlannedEntry[],
+  entries: readonly PluginEntry[],
   remedies: (capability: string) => Promise<readonly string[]>,
-): Promise<PlannedEntry[]> {
+): Promise<PluginEntry[]> {
   const problems: string[] = [];
-  const providers = (capability: string): PlannedEntry[] =>
-    planned.filter(({ plugin }) => plugin.provides?.includes(capability));
-  for (const { entry, plugin } of planned) {
-    for (const need of plugin.needs ?? []) {
+  const providers = (capability: string): PluginEntry[] =>
+    entries.filter(({ plugin }) => plugin.provides?.includes(capability));
+  for (const entry of entries) {
+    for (const need of entry.plugin.needs ?? []) {
       if (providers(need).length > 0) continue;
       const names = await remedies(need);
       const remedy = names.length > 0 ? `; add ${names.map((name) => `"- use: ${name}"`).join(" or ")}` : "";
@@ -31,15 +25,13 @@ export async function startOrder(
       );
     }
   }
-  const ordered = new Set<PlannedEntry>();
-  const path: PlannedEntry[] = [];
-  const visit = (next: PlannedEntry): void => {
+  const ordered = new Set<PluginEntry>();
+  const path: PluginEntry[] = [];
+  const visit = (next: PluginEntry): void => {
     if (ordered.has(next)) return;
     if (path.includes(next)) {
-      const circle = [...path.slice(path.indexOf(next)), next].map(({ entry }) => `"${entry.name}"`).join(" needs ");
-      problems.push(
-        `${placeOf(next.entry)}: cannot start "${next.entry.name}": ${circle}; remove one of these entries`,
-      );
+      const circle = [...path.slice(path.indexOf(next)), next].map(({ name }) => `"${name}"`).join(" needs ");
+      problems.push(`${placeOf(next)}: cannot start "${next.name}": ${circle}; remove one of these entries`);
       return;
     }
     path.push(next);
@@ -47,7 +39,7 @@ export async function startOrder(
     path.pop();
     ordered.add(next);
   };
-  for (const each of planned) visit(each);
+  for (const each of entries) visit(each);
   if (problems.length > 0) throw new ConfigError(problems);
   return [...ordered];
 }

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { ConfigError, definePlugin, object, type Plugin } from "../api/mod.ts";
-import { type PlannedEntry, startOrder } from "./order.ts";
+import { ConfigError, type PluginEntry } from "../api/mod.ts";
+import { startOrder } from "./order.ts";
+import { testEntry } from "./test_entry.ts";
 
 let line = 0;
 
-function entry(name: string, { needs = [] as string[], provides = [] as string[] } = {}): PlannedEntry {
-  const plugin = definePlugin({ name, config: object({}), needs, provides, setup() {} }) as Plugin;
-  return { entry: { name, use: name, config: {}, place: { file: "p.yaml", line: ++line, column: 5 } }, plugin };
+function entry(name: string, { needs = [] as string[], provides = [] as string[] } = {}): PluginEntry {
+  return testEntry({ name, needs, provides }, { place: { file: "p.yaml", line: ++line, column: 5 } });
 }
 
-async function names(planned: readonly PlannedEntry[], remedies: readonly string[] = []): Promise<string[]> {
-  return (await startOrder(planned, () => Promise.resolve(remedies))).map(({ entry }) => entry.name);
+async function names(planned: readonly PluginEntry[], remedies: readonly string[] = []): Promise<string[]> {
+  return (await startOrder(planned, () => Promise.resolve(remedies))).map(({ name }) => name);
 }
 
 async function problems(
-  planned: readonly PlannedEntry[],
+  planned: readonly PluginEntry[],
   remedies: readonly string[] = [],
 ): Promise<readonly string[]> {
   try {

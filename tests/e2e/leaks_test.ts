@@ -33,7 +33,6 @@ Deno.test({
 async function transfer(folder: string, torrent: SimTorrent): Promise<void> {
   const host = denoHost();
   const start = async (name: string): Promise<Runtime> => {
-    const resolvePlugin = async (use: string): Promise<Plugin> => (await builtins[use]()).default;
     const settings = await loadProfile({
       value: {
         listen: "127.0.0.1:0",
@@ -42,10 +41,10 @@ async function transfer(folder: string, torrent: SimTorrent): Promise<void> {
       },
       file: "profile.yaml",
       baseDir: folder,
-      resolvePlugin,
+      resolvePlugin: async ({ use }) => ({ plugin: (await builtins[use]()).default, version: "1", files: [] }),
     });
     await Deno.mkdir(`${folder}/${name}`, { recursive: true });
-    return await startRuntime({ host, settings, resolvePlugin, version: "0.0.0" });
+    return await startRuntime({ host, settings, version: "0.0.0" });
   };
   const seed = await start("seed");
   const leech = await start("leech");

@@ -1,9 +1,12 @@
 import {
   type AddSwarm,
   CommandError,
+  type PlanChange,
+  type ReloadPlan,
   type Runtime,
   type RuntimeEvent,
   type RuntimeSnapshot,
+  type Settings,
   type SwarmDetail,
   type SwarmSnapshot,
   type UpdateSwarm,
@@ -17,6 +20,8 @@ export class FakeRuntime implements Runtime {
   readonly calls: [command: string, ...args: unknown[]][] = [];
   readonly #events: RuntimeEvent[] = [];
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
+  /** What a reload would change. */
+  changes: readonly PlanChange[] = [];
   stopped = false;
 
   add(request: AddSwarm): Promise<SwarmSnapshot> {
@@ -65,18 +70,29 @@ export class FakeRuntime implements Runtime {
     return Promise.resolve();
   }
 
+  plan(settings: Settings): Promise<ReloadPlan> {
+    this.calls.push(["plan", settings]);
+    return Promise.resolve({ changes: this.changes });
+  }
+
+  reload(settings: Settings): Promise<ReloadPlan> {
+    this.calls.push(["reload", settings]);
+    return Promise.resolve({ changes: this.changes });
+  }
+
   snapshot(): RuntimeSnapshot {
     return {
       sequence: this.#events.length,
       version: "1.2.3",
       started: 0,
+      generation: 1,
       listening: ["[::]:6881"],
       down: 0,
       up: 0,
       connections: 0,
       memory: { pieces: 1024 },
       swarms: [...this.swarms.values()],
-      plugins: [{ name: "tcp", use: "tcp", state: "running", hooks: [] }],
+      plugins: [{ name: "tcp", use: "tcp", state: "running", isolate: "none", generation: 1, holds: 0, hooks: [] }],
     };
   }
 

@@ -78,6 +78,8 @@ export interface SimPeer {
 export interface SimPeerOptions {
   readonly profile?: Record<string, unknown>;
   readonly plugins?: Readonly<Record<string, Plugin>>;
+  /** The state of a plugin's code, "1" if not given: another one makes a reload replace its entries. */
+  readonly versions?: Readonly<Record<string, string>>;
 }
 
 /** Whole runtimes in one simulated world. */
@@ -95,29 +97,12 @@ export class SimSwarm implements AsyncDisposable {
     options: SimPeerOptions = {},
     host: MemoryHost = this.simulation.host(name),
   ): Promise<SimPeer> {
-    const resolvePlugin = async (use: string): Promise<Plugin> => {
-      const custom = options.plugins?.[use];
-      if (custom) return custom;
-      if (!builtins[use]) throw new Error(`no plugin "${use}"`);
-      return (await builtins[use]()).default;
-    };
-    const settings: Settings = await loadProfile({
-      value: {
-        listen: "0.0.0.0:6881",
-        store: { path: "/data", state: "/state/weft.db" },
-        plugins: [{ use: "tcp" }, { use: "tracker_http" }],
-        ...options.profile,
-      },
-      file: "profile.yaml",
-      baseDir: "/",
-      resolvePlugin,
-    });
+    const settings = await this.settings(options);
     const log: string[] = [];
     const events: RuntimeEvent[] = [];
     const runtime = await this.simulation.complete(startRuntime({
       host,
       settings,
-      resolvePlugin,
       builtins,
       version: "0.0.0",
       log: ({ level, source, message }) => void log.push(`${level} ${source}: ${message}`),
@@ -126,6 +111,24 @@ export class SimSwarm implements AsyncDisposable {
     const peer = { host, runtime, events, log, address: `${host.ip}:6881` };
     this.peers.push(peer);
     return peer;
+  }
+
+  /** What a runtime runs with: for `runtime.reload`, too. */
+  async settings({ profile, plugins, versions }: SimPeerOptions): Promise<Settings> {
+    return await loadProfile({
+      value: {
+        listen: "0.0.0.0:6881",
+        store: { path: "/data", state: "/state/weft.db" },
+        plugins: [{ use: "tcp" }, { use: "tracker_http" }],
+        ...profile,
+      },
+      file: "profile.yaml",
+      baseDir: "/",
+      resolvePlugin: async ({ use }) => {
+        const plugin = plugins?.[use] ?? (await builtins[use]?.())?.default;
+        return plugin ? { plugin, version: versions?.[use] ?? "1", files: [] } : `no plugin "${use}"`;
+      },
+    });
   }
 
   /** A peer that has the torrent's data and seeds it. */

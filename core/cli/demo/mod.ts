@@ -91,7 +91,6 @@ async function demo(context: Context, folder: string, interrupted: AbortSignal):
     const runtime = await context.start({
       host,
       settings: peerSettings(settings, `${folder}/${name}`),
-      resolvePlugin: async (use) => (await context.builtins[use]()).default,
       builtins: context.builtins,
       version,
       log: ({ level, source, message }) => {
