@@ -448,6 +448,62 @@ conform("digest() hashes ranges of files and zeros as one run of bytes", async (
   assert.equal(await host.disk.digest("sha1", [{ path: `${path}-not`, position: 0, length: 1 }]), undefined);
 });
 
+conform(
+  "watch() tells of writes, of files replaced, removed and come, and of nothing else",
+  async (host, directory) => {
+    const { disk } = host;
+    const [file, other] = [`${directory}/file`, `${directory}/other`];
+    await disk.writeFile(file, encode("one"));
+    await disk.writeFile(other, encode("other"));
+    let told = Promise.withResolvers<void>();
+    let count = 0;
+    const watch = disk.watch([file, `${directory}/late`, `${directory}/deep/below/deeper`], () => {
+      count++;
+      told.resolve();
+    });
+    const tells = async (change: () => Promise<unknown>) => {
+      told = Promise.withResolvers();
+      await change();
+      await told.promise;
+    };
+    // A change brings events for a while; a mark after them says that there are no more.
+    const settled = async (mark: string) => {
+      await disk.writeFile(mark, encode("x"));
+      const marked = Promise.withResolvers<void>();
+      using _watch = disk.watch([mark], () => marked.resolve());
+      await disk.remove(mark);
+      await marked.promise;
+    };
+    await tells(async () => {
+      const open = await disk.open(file, { write: true });
+      await open.write(encode("two"), 0);
+      await open.close();
+    });
+    await tells(() => disk.writeFile(file, encode("three")));
+    await tells(() => disk.remove(file));
+    await tells(() => disk.writeFile(file, encode("four")));
+    await tells(() => disk.writeFile(`${directory}/late`, encode("here")));
+    await tells(() => disk.makeDirectory(`${directory}/deep/below`));
+    await tells(() => disk.writeFile(`${directory}/deep/below/deeper`, encode("here")));
+    await tells(() => disk.remove(`${directory}/deep`, { recursive: true }));
+    await tells(async () => {
+      await disk.makeDirectory(`${directory}/deep/below`);
+      await disk.writeFile(`${directory}/deep/below/deeper`, encode("again"));
+    });
+    await settled(`${directory}/mark`);
+    const before = count;
+    await disk.readFile(file);
+    await disk.writeFile(other, encode("changed"));
+    await settled(`${directory}/mark`);
+    assert.equal(count, before);
+    watch[Symbol.dispose]();
+    watch[Symbol.dispose]();
+    await disk.writeFile(file, encode("five"));
+    await settled(`${directory}/mark`);
+    assert.equal(count, before);
+  },
+);
+
 conform("a database keeps what it was told", async (host, directory) => {
   const path = `${directory}/weft.db`;
   const database = await host.db.open(path);

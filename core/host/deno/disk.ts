@@ -2,6 +2,7 @@ import * as fs from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { type Disk, DiskError, type DiskFile, type FileRange, type FileStat } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
+import { DiskWatch } from "./disk_watch.ts";
 import { DenoFile, fileStat } from "./file.ts";
 import type { HostWorkers } from "./workers.ts";
 
@@ -80,6 +81,10 @@ export class DenoDisk implements Disk {
       await this.remove(temporary).catch(() => {});
       throw error;
     }
+  }
+
+  watch(paths: readonly string[], changed: () => void): Disposable {
+    return new DiskWatch(paths, changed);
   }
 
   digest(

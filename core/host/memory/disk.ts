@@ -136,6 +136,19 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  watch(paths: readonly string[], changed: () => void): Disposable {
+    let told = false;
+    const watching = this.#disk.tree.watch(paths, () => {
+      if (told) return;
+      told = true;
+      queueMicrotask(() => {
+        told = false;
+        if (watching.active && this.#life.alive) changed();
+      });
+    });
+    return watching;
+  }
+
   async digest(
     algorithm: "sha1" | "sha256",
     ranges: readonly (FileRange | { readonly path?: undefined; readonly length: number })[],
@@ -169,8 +182,8 @@ export class MemoryDisk implements Disk {
     return this.capacity === Infinity ? Infinity : this.capacity - this.#disk.tree.used;
   }
 
-  wall(): number {
-    return this.#disk.wall();
+  touch(node: FileNode): void {
+    this.#disk.tree.touch(node);
   }
 }
 
@@ -194,7 +207,7 @@ class MemoryFile implements DiskFile {
     if (!this.writable) throw new DiskError("denied", `Cannot write "${this.path}": it was opened for reading`);
     const fits = Math.max(position, this.node.bytes.size) - position + this.disk.room;
     this.node.bytes.write(bytes.subarray(0, Math.max(0, fits)), position);
-    this.node.modified = this.disk.wall();
+    this.disk.touch(this.node);
     if (fits < bytes.length) throw new DiskError("full", `Cannot write "${this.path}": no space left on device`);
   }
 
@@ -202,7 +215,7 @@ class MemoryFile implements DiskFile {
     await this.#begin("truncate", size, 0);
     if (!this.writable) throw new DiskError("denied", `Cannot truncate "${this.path}": it was opened for reading`);
     this.node.bytes.truncate(size);
-    this.node.modified = this.disk.wall();
+    this.disk.touch(this.node);
   }
 
   async sync(): Promise<void> {

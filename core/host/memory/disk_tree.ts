@@ -6,6 +6,8 @@ export interface FileNode {
   readonly kind: "file";
   readonly bytes: SparseBytes;
   modified: number;
+  /** Grows with each write: several may fall on one instant of simulated time. */
+  revision: number;
 }
 
 interface DirectoryNode {
@@ -29,6 +31,7 @@ const MAX_SYMLINKS = 40;
 export class DiskTree {
   readonly #root: DirectoryNode = { kind: "directory", entries: new Map(), modified: 0 };
   readonly #wall: () => number;
+  readonly #watches = new Set<() => void>();
 
   constructor(wall: () => number) {
     this.#wall = wall;
@@ -50,7 +53,7 @@ export class DiskTree {
     if (found?.node?.kind === "file") return found.node;
     if (found?.node) throw new DiskError("io", `Cannot open "${path}": it is a directory`);
     if (!create || !found) throw missing("open", path);
-    const file: FileNode = { kind: "file", bytes: new SparseBytes(), modified: this.#wall() };
+    const file: FileNode = { kind: "file", bytes: new SparseBytes(), modified: this.#wall(), revision: 0 };
     this.#put(found, file);
     return file;
   }
@@ -89,6 +92,7 @@ export class DiskTree {
       throw new DiskError("exists", `Cannot remove "${path}": the directory is not empty`);
     }
     found.parent.entries.delete(found.name);
+    this.#tell();
   }
 
   rename(from: string, to: string): void {
@@ -106,6 +110,42 @@ export class DiskTree {
     this.#put(target, node);
   }
 
+  /** Notes that a file was written. */
+  touch(node: FileNode): void {
+    node.modified = this.#wall();
+    node.revision++;
+    this.#tell();
+  }
+
+  /** Calls `changed` at once when one of the paths leads to something else, or to other bytes, than before. */
+  watch(paths: readonly string[], changed: () => void): Disposable & { readonly active: boolean } {
+    const look = () => paths.map((path) => this.#lookAt(path));
+    let before = look();
+    const check = () => {
+      const now = look();
+      const same = now.every(([node, revision], i) => node === before[i][0] && revision === before[i][1]);
+      before = now;
+      if (!same) changed();
+    };
+    this.#watches.add(check);
+    const isActive = () => this.#watches.has(check);
+    return {
+      get active() {
+        return isActive();
+      },
+      [Symbol.dispose]: () => void this.#watches.delete(check),
+    };
+  }
+
+  #lookAt(path: string): readonly [node: Node | undefined, revision: number] {
+    const node = this.find(path);
+    return [node, node?.kind === "file" ? node.revision : 0];
+  }
+
+  #tell(): void {
+    for (const check of this.#watches) check();
+  }
+
   /** Bytes that files hold, holes counted. */
   get used(): number {
     return usedBy(this.#root);
@@ -114,6 +154,7 @@ export class DiskTree {
   #put(at: { parent: DirectoryNode; name: string }, node: Node): void {
     at.parent.entries.set(at.name, node);
     at.parent.modified = this.#wall();
+    this.#tell();
   }
 
   /** Undefined when a directory on the way is missing. */
