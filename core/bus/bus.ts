@@ -2,7 +2,8 @@ import { errorText, PluginError } from "../api/errors.ts";
 import type { Hook, Verb } from "../api/hook.ts";
 import type { Clock } from "../api/host.ts";
 import type { Logger } from "../api/plugin.ts";
-import { Call } from "./call.ts";
+import { Barred, Call, enterCall } from "./call.ts";
+import { FailureLog } from "./failure_log.ts";
 import { type GatherAgain, type Gathered, gatherRound } from "./gather.ts";
 import type { CallStats, HandlerRegistration, Registration } from "./registration.ts";
 import { HookTable } from "./table.ts";
@@ -10,10 +11,8 @@ import { HookTable } from "./table.ts";
 /** What a bus needs. */
 export interface BusOptions {
   readonly clock: Clock;
-  /** Gets one warning for each failure. */
+  /** Gets a warning for each failure, but only a few a minute for one plugin at one hook. */
   readonly log?: Pick<Logger, "warn">;
-  /** Told of each failure; `cause` is what the handler threw. For quarantine and for the snapshot. */
-  readonly onFailure?: (failure: PluginError) => void;
 }
 
 /** Statistics of one plugin at one hook. */
@@ -25,13 +24,18 @@ export interface HookStats extends Readonly<CallStats> {
 /**
  * The hook bus: where the kernel calls plugins. Each call reads the table once, so a call under way keeps to the
  * handlers it began with while a new table is swapped in.
+ *
+ * A plugin whose owner is barred gets no calls, and its values aren't there. A call that its handler might have
+ * forbidden, at a hook that refuses on failure, is refused: the handler can't say no, so nobody says yes for it.
  */
 export class Bus {
   #table = HookTable.empty;
-  readonly #options: BusOptions;
+  readonly #clock: Clock;
+  readonly #failures: FailureLog | undefined;
 
-  constructor(options: BusOptions) {
-    this.#options = options;
+  constructor({ clock, log }: BusOptions) {
+    this.#clock = clock;
+    this.#failures = log && new FailureLog(clock, log);
   }
 
   get table(): HookTable {
@@ -45,9 +49,12 @@ export class Bus {
     return before;
   }
 
-  /** Whether anybody listens: ask before building an event object on a hot path. */
+  /**
+   * Whether a call would matter: ask before building an event object on a hot path. A barred handler counts only where
+   * the hook refuses, since there it forbids the call.
+   */
   observers<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>): boolean {
-    return this.#table.handlers(hook).length > 0;
+    return this.#table.handlers(hook).some(matters);
   }
 
   /** Tells every handler. Failures, rejections too, are logged and counted; nobody waits and nothing is thrown. */
@@ -61,7 +68,7 @@ export class Bus {
    *
    * @param asks which plugins are asked; all if not given
    * @returns when the round ends, when each source wants to be asked again
-   * @throws {PluginError} when a source fails and the hook refuses
+   * @throws {PluginError} when a source fails or is barred and the hook refuses
    */
   gather<In, Out>(
     hook: Hook<"gather", In, Out>,
@@ -71,13 +78,13 @@ export class Bus {
   ): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
     const failed = (registration: Registration, error: unknown): void => void this.#failed(registration, error);
     const sources = this.#table.handlers(hook).filter(({ plugin }) => asks(plugin));
-    return gatherRound({ clock: this.#options.clock, failed }, sources, input, signal);
+    return gatherRound({ clock: this.#clock, failed }, sources, input, signal);
   }
 
   /**
    * Asks handlers in order until one answers.
    *
-   * @throws {PluginError} when a handler fails and the hook refuses; the signal's reason when it aborts
+   * @throws {PluginError} when a handler fails or is barred and the hook refuses; the signal's reason when it aborts
    */
   async first<In, Out>(
     hook: Hook<"first", In, Out>,
@@ -102,7 +109,7 @@ export class Bus {
    * ProtocolError of a handler: a peer's fault is not the plugin's. What `inner` opened is the caller's to close when
    * this rejects.
    *
-   * @throws {PluginError} when a handler fails and the hook refuses
+   * @throws {PluginError} when a handler fails or is barred and the hook refuses
    */
   around<In, Out>(
     hook: Hook<"around", In, Out>,
@@ -122,7 +129,7 @@ export class Bus {
 
   /** The keys that are provided, in the order of the profile. */
   keys<In, Out>(hook: Hook<"keyed", In, Out>): readonly string[] {
-    return this.#table.values(hook).map(({ key }) => key);
+    return this.#table.values(hook).filter(({ owner }) => owner.barred === undefined).map(({ key }) => key);
   }
 
   /** Calls, failures and milliseconds of the present table's handlers, by plugin and hook. */
@@ -141,15 +148,19 @@ export class Bus {
   }
 
   #tell<In, Out>(registration: HandlerRegistration<"event", In, Out>, input: In): void {
-    const { gate, handler, hook, stats } = registration;
+    const { gate, handler, hook, owner, stats } = registration;
+    if (owner.barred !== undefined) return;
     if (gate || hook.contract.deadline !== undefined) {
       this.#run(registration, undefined, () => handler(input)).catch((error) => this.#report(registration, error));
       return;
     }
-    const { clock } = this.#options;
-    const began = clock.now();
-    const done = (): void => void (stats.time += clock.now() - began);
+    const began = this.#clock.now();
+    const done = (): void => {
+      stats.time += this.#clock.now() - began;
+      owner.callEnded();
+    };
     stats.calls++;
+    owner.callBegan();
     try {
       const result = handler(input);
       if (!(result instanceof Promise)) return done();
@@ -203,29 +214,35 @@ export class Bus {
     caller: AbortSignal | undefined,
     run: (call: Call) => T | Promise<T>,
   ): Promise<T> {
-    await registration.gate?.enter(caller);
+    await enterCall(registration, caller);
     return await new Promise<T>((resolve, reject) => {
-      const call = new Call(this.#options.clock, registration, caller, ({ reason }) => reject(reason));
+      const call = new Call(this.#clock, registration, caller, ({ reason }) => reject(reason));
       if (call.over) return;
       const started = async (): Promise<T> => await run(call);
       started().then(resolve, reject).finally(() => call.end());
     });
   }
 
-  /** Counts and reports a failure; throws it if the hook's contract refuses. */
+  /** Counts and reports a failure, unless the owner was barred; throws it if the hook's contract refuses. */
   #failed(registration: Registration, error: unknown): void {
     const failure = this.#report(registration, error);
     if (registration.hook.contract.onFailure === "refuse") throw failure;
   }
 
-  #report({ plugin, hook, stats }: Registration, error: unknown): PluginError {
+  #report({ plugin, owner, hook, stats }: Registration, error: unknown): PluginError {
+    if (error instanceof Barred) return error;
     const message = errorText(error);
     const failure = new PluginError(plugin, hook.name, message, { cause: error });
     stats.failures++;
-    this.#options.log?.warn(failure.message);
-    this.#options.onFailure?.(failure);
+    this.#failures?.note(owner, failure);
+    owner.failed(failure);
     return failure;
   }
+}
+
+/** Whether it would be called, or refuse. */
+function matters({ owner, hook }: Registration): boolean {
+  return owner.barred === undefined || hook.contract.onFailure === "refuse";
 }
 
 /** By name, so that a plugin's bundled copy of the class counts too. */

@@ -6,6 +6,7 @@ import { Bus } from "./bus.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
 import { registerHandler, registerValue } from "./registration.ts";
 import { HookTable } from "./table.ts";
+import { type TestOwner, testOwner } from "./test_owner.ts";
 
 const greeted = defineHook<string>()("event", "test.greeted", { onFailure: "skip" });
 const answer = defineHook<string, string>()("first", "test.answer", { deadline: 1_000, onFailure: "skip" });
@@ -21,18 +22,16 @@ function setUp() {
   const clock = new ManualClock();
   const warnings: string[] = [];
   const failures: PluginError[] = [];
-  const bus = new Bus({
-    clock,
-    log: { warn: (message) => warnings.push(message) },
-    onFailure: (failure) => failures.push(failure),
-  });
+  const bus = new Bus({ clock, log: { warn: (message) => warnings.push(message) } });
   const attach = <V extends Exclude<Verb, "keyed">, In, Out>(
     plugin: string,
     hook: Hook<V, In, Out>,
     handler: NoInfer<Handler<V, In, Out>>,
-  ): void => {
+  ): TestOwner => {
     const { entries, generation } = bus.table;
-    bus.swap(HookTable.build([...entries, registerHandler(plugin, hook, handler)], generation + 1));
+    const owner = testOwner(plugin, failures);
+    bus.swap(HookTable.build([...entries, registerHandler(owner, hook, handler)], generation + 1));
+    return owner;
   };
   return { bus, clock, warnings, failures, attach };
 }
@@ -204,7 +203,7 @@ Deno.test("a call under way keeps its handlers when a new table is swapped in", 
   attach("old", answer, () => "old");
   const result = bus.first(answer, "?", never);
   await settle();
-  const before = bus.swap(HookTable.build([registerHandler("new", answer, () => "new")], 9));
+  const before = bus.swap(HookTable.build([registerHandler(testOwner("new"), answer, () => "new")], 9));
   assert.equal(before.generation, 2);
   await clock.advance(10);
   assert.equal(await result, "old");
@@ -213,7 +212,12 @@ Deno.test("a call under way keeps its handlers when a new table is swapped in", 
 
 Deno.test("get() and keys() read the registry", () => {
   const { bus } = setUp();
-  bus.swap(HookTable.build([registerValue("a", tools, "saw", 1), registerValue("b", tools, "axe", 2)], 1));
+  bus.swap(
+    HookTable.build(
+      [registerValue(testOwner("a"), tools, "saw", 1), registerValue(testOwner("b"), tools, "axe", 2)],
+      1,
+    ),
+  );
   assert.equal(bus.get(tools, "saw"), 1);
   assert.equal(bus.get(tools, "drill"), undefined);
   assert.deepEqual(bus.keys(tools), ["saw", "axe"]);

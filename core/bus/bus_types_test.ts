@@ -1,7 +1,7 @@
 // The wrong verb, input or output does not compile: what stands here is checked by the compiler, and never run.
 import { defineHook } from "../api/hook.ts";
 import type { Bus } from "./bus.ts";
-import { registerHandler, registerValue } from "./registration.ts";
+import { type Owner, registerHandler, registerValue } from "./registration.ts";
 
 const told = defineHook<string>()("event", "types.told", { onFailure: "skip" });
 const found = defineHook<string, number>()("gather", "types.found", { onFailure: "skip" });
@@ -9,7 +9,7 @@ const asked = defineHook<string, number>()("first", "types.asked", { onFailure: 
 const wrapped = defineHook<string, number>()("around", "types.wrapped", { onFailure: "skip" });
 const named = defineHook<string, number>()("keyed", "types.named", { onFailure: "skip" });
 
-export function wrongVerbs(bus: Bus, signal: AbortSignal): void {
+export function wrongVerbs(bus: Bus, owner: Owner, signal: AbortSignal): void {
   // @ts-expect-error a gather hook is not emitted
   bus.emit(found, "x");
   // @ts-expect-error an event is not gathered
@@ -23,12 +23,12 @@ export function wrongVerbs(bus: Bus, signal: AbortSignal): void {
   // @ts-expect-error nobody observes a registry
   bus.observers(named);
   // @ts-expect-error a keyed hook has no handlers
-  registerHandler("one", named, () => 1);
+  registerHandler(owner, named, () => 1);
   // @ts-expect-error values are provided for keyed hooks only
-  registerValue("one", asked, "key", 1);
+  registerValue(owner, asked, "key", 1);
 }
 
-export function wrongTypes(bus: Bus, signal: AbortSignal): void {
+export function wrongTypes(bus: Bus, owner: Owner, signal: AbortSignal): void {
   // @ts-expect-error the input is a string
   bus.emit(told, 1);
   // @ts-expect-error the input is a string
@@ -36,9 +36,9 @@ export function wrongTypes(bus: Bus, signal: AbortSignal): void {
   // @ts-expect-error what is inside gives a number
   bus.around(wrapped, "x", () => Promise.resolve("y"));
   // @ts-expect-error the value is a number
-  registerValue("one", named, "key", "value");
+  registerValue(owner, named, "key", "value");
   // @ts-expect-error the handler takes a string
-  registerHandler("one", told, (_: number) => {});
+  registerHandler(owner, told, (_: number) => {});
   const value: number | undefined = bus.get(named, "x");
   const answer: Promise<number | undefined> = bus.first(asked, "x", signal);
   void [value, answer];

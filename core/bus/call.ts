@@ -1,3 +1,4 @@
+import { PluginError } from "../api/errors.ts";
 import type { Clock, Timer } from "../api/host.ts";
 import type { Registration } from "./registration.ts";
 
@@ -7,8 +8,32 @@ export interface Stop {
   readonly reason: unknown;
 }
 
+/** The handler was not called, since its owner takes no calls: not a fault of the handler's. */
+export class Barred extends PluginError {}
+
 /**
- * One call of one handler. Its clock runs only while it is the handler's turn: not inside `next`, and not while a
+ * Waits for a place for a call of the handler. From here on its owner is in use, until {@link Call.end}.
+ *
+ * @throws {Barred} when the owner takes no calls; the signal's reason when it aborts first
+ */
+export async function enterCall({ owner, hook, gate }: Registration, caller?: AbortSignal): Promise<void> {
+  if (owner.barred !== undefined) throw new Barred(owner.name, hook.name, owner.barred);
+  owner.callBegan();
+  try {
+    await gate?.enter(caller);
+  } catch (error) {
+    owner.callEnded();
+    throw error;
+  }
+  if (owner.barred === undefined) return;
+  // It was barred while this call waited.
+  gate?.leave();
+  owner.callEnded();
+  throw new Barred(owner.name, hook.name, owner.barred);
+}
+
+/**
+ * One call of one handler, once {@link enterCall} let it in. Its clock runs only while it is the handler's turn: not inside `next`, and not while a
  * generator waits for its reader, so that nobody is blamed for the slowness of others.
  */
 export class Call {
@@ -62,7 +87,7 @@ export class Call {
     if (--this.#pauses === 0 && !this.#over) this.#start();
   }
 
-  /** The call is over: frees its timer, its listener and its place. Twice is fine. */
+  /** The call is over: frees its timer, its listener, its place and its owner. Twice is fine. */
   end(): void {
     if (this.#over) return;
     this.pause();
@@ -71,6 +96,7 @@ export class Call {
     this.#caller?.removeEventListener("abort", this.#abort);
     this.#registration.stats.time += this.#used;
     this.#registration.gate?.leave();
+    this.#registration.owner.callEnded();
   }
 
   #start(): void {

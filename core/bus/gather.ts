@@ -1,5 +1,5 @@
 import type { Clock } from "../api/host.ts";
-import { Call } from "./call.ts";
+import { Call, enterCall } from "./call.ts";
 import type { HandlerRegistration, Registration } from "./registration.ts";
 
 // A source that yields without end, and without ever waiting, would keep the reader busy and hold back every timer.
@@ -17,7 +17,7 @@ export type GatherAgain = ReadonlyMap<string, number>;
 /** What a round needs of the bus. */
 export interface GatherContext {
   readonly clock: Clock;
-  /** Counts and reports a failure; throws it if the hook's contract refuses. */
+  /** Counts and reports a failure, unless the source was barred; throws it if the hook's contract refuses. */
   failed(registration: Registration, error: unknown): void;
 }
 
@@ -78,11 +78,11 @@ async function drive<In, Out>(
   again: Map<string, number>,
   push: (step: Step<Out>) => void,
 ): Promise<void> {
-  const { plugin, handler, gate } = registration;
+  const { plugin, handler } = registration;
   let stream: AsyncGenerator<Out, { readonly again?: number } | void, unknown> | undefined;
   let call: Call | undefined;
   try {
-    await gate?.enter(signal);
+    await enterCall(registration, signal);
     call = new Call(clock, registration, signal, ({ expired, reason }) => {
       abandon(stream);
       push({ kind: "end", source, failure: expired ? { error: reason } : undefined });

@@ -6,6 +6,7 @@ import type { GatherAgain, Gathered } from "./gather.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
 import { registerHandler } from "./registration.ts";
 import { HookTable } from "./table.ts";
+import { testOwner } from "./test_owner.ts";
 
 const find = defineHook<string, string>()("gather", "test.find", { deadline: 1_000, onFailure: "skip" });
 const strict = defineHook<string, string>()("gather", "test.strict", { onFailure: "refuse" });
@@ -17,7 +18,9 @@ function setUp(sources: Record<string, Source>, hook = find) {
   const clock = new ManualClock();
   const warnings: string[] = [];
   const bus = new Bus({ clock, log: { warn: (message) => warnings.push(message) } });
-  bus.swap(HookTable.build(Object.entries(sources).map(([name, run]) => registerHandler(name, hook, run)), 1));
+  bus.swap(
+    HookTable.build(Object.entries(sources).map(([name, run]) => registerHandler(testOwner(name), hook, run)), 1),
+  );
   const controller = new AbortController();
   const values: string[] = [];
   const round = bus.gather(hook, "?", controller.signal);

@@ -1,3 +1,4 @@
+import type { PluginError } from "../api/errors.ts";
 import type { Handler, Hook, Verb } from "../api/hook.ts";
 import { Gate } from "./gate.ts";
 
@@ -14,14 +15,29 @@ export type AnyHook = Pick<Hook, "verb" | "name" | "version"> & {
   readonly contract: Pick<Hook["contract"], "deadline" | "concurrency" | "onFailure">;
 };
 
+/** Whose registration it is: one generation of one entry of the profile. */
+export interface Owner {
+  /** The profile entry's name, for errors and the log. */
+  readonly name: string;
+  /** Why it takes no calls for now, such as "it is quarantined for 30 s after 5 faults"; undefined when it does. */
+  readonly barred: string | undefined;
+  /** A call of one of its handlers began, or waits for its turn; `callEnded` follows. */
+  callBegan(): void;
+  /** The handler settled, or was given up: its deadline passed, or its caller left. */
+  callEnded(): void;
+  /** One of its handlers failed; the call may have ended already. The failure's `cause` is what the handler threw. */
+  failed(failure: PluginError): void;
+}
+
 /**
  * One handler or one value of one plugin. A plugin's scope gathers them while it is set up; {@link HookTable.build}
  * puts those of all scopes into the next table. The same registration may stand in many generations: its statistics
  * and its concurrency go with it.
  */
 export interface Registration {
-  /** The profile entry's name, for errors and the log. */
+  /** The owner's name. */
   readonly plugin: string;
+  readonly owner: Owner;
   readonly hook: AnyHook;
   readonly handler?: unknown;
   readonly key?: string;
@@ -36,24 +52,25 @@ export interface HandlerRegistration<V extends Verb, In, Out> extends Registrati
   readonly handler: Handler<V, In, Out>;
 }
 
-/** A handler of `plugin` for `hook`. */
+/** A handler of `owner` for `hook`. */
 export function registerHandler<V extends Exclude<Verb, "keyed">, In, Out>(
-  plugin: string,
+  owner: Owner,
   hook: Hook<V, In, Out>,
   handler: NoInfer<Handler<V, In, Out>>,
 ): HandlerRegistration<V, In, Out> {
   const limit = hook.contract.concurrency;
-  return { plugin, hook, handler, stats: newStats(), gate: limit === undefined ? undefined : new Gate(limit) };
+  const gate = limit === undefined ? undefined : new Gate(limit);
+  return { plugin: owner.name, owner, hook, handler, stats: newStats(), gate };
 }
 
-/** A value that `plugin` provides under `key`. */
+/** A value that `owner` provides under `key`. */
 export function registerValue<In, Out>(
-  plugin: string,
+  owner: Owner,
   hook: Hook<"keyed", In, Out>,
   key: string,
   value: NoInfer<Out>,
 ): Registration {
-  return { plugin, hook, key, value, stats: newStats() };
+  return { plugin: owner.name, owner, hook, key, value, stats: newStats() };
 }
 
 function newStats(): CallStats {

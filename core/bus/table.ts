@@ -1,8 +1,16 @@
 import { ConfigError } from "../api/errors.ts";
 import { type Hook, hookId, type Verb } from "../api/hook.ts";
-import type { HandlerRegistration, Registration } from "./registration.ts";
+import type { HandlerRegistration, Owner, Registration } from "./registration.ts";
 
 const NONE: readonly never[] = Object.freeze([]);
+
+/** A value of a keyed hook, and whose it is. */
+export interface ProvidedValue<Out> {
+  readonly plugin: string;
+  readonly owner: Owner;
+  readonly key: string;
+  readonly value: Out;
+}
 
 /** Every handler and value of one generation. Immutable: a reload builds the next table and swaps it in. */
 export class HookTable {
@@ -50,16 +58,15 @@ export class HookTable {
     return this.#find(hook) as readonly HandlerRegistration<V, In, Out>[];
   }
 
-  /** The value provided under `key`, if any. */
+  /** The value provided under `key`, if any, unless its owner takes no calls. */
   value<In, Out>(hook: Hook<"keyed", In, Out>, key: string): Out | undefined {
-    return this.#find(hook).find((entry) => entry.key === key)?.value as Out | undefined;
+    const entry = this.#find(hook).find((entry) => entry.key === key);
+    return entry?.owner.barred === undefined ? entry?.value as Out | undefined : undefined;
   }
 
-  /** Every value of a hook with its key and plugin, in order. */
-  values<In, Out>(
-    hook: Hook<"keyed", In, Out>,
-  ): readonly { readonly plugin: string; readonly key: string; readonly value: Out }[] {
-    return this.#find(hook) as readonly { plugin: string; key: string; value: Out }[];
+  /** Every value of a hook with its key and plugin, in order; also of owners that take no calls. */
+  values<In, Out>(hook: Hook<"keyed", In, Out>): readonly ProvidedValue<Out>[] {
+    return this.#find(hook) as readonly (Registration & ProvidedValue<Out>)[];
   }
 
   #find(hook: { readonly verb: Verb; readonly name: string; readonly version: number }): readonly Registration[] {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { acceptPeer, type ByteStream, dialPeer, type OpenedStream, type Transport, transports } from "../api/mod.ts";
 import { registerHandler, registerValue, type Registration } from "../bus/mod.ts";
+import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { encodeHandshake, InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
 import { acceptAndShake, dialAndShake, type ShakenPeer } from "./connect.ts";
@@ -20,7 +21,7 @@ function transport(host: MemoryHost, name: string, fails?: string): { registrati
     },
     listen: () => Promise.reject(new Error("not here")),
   };
-  return { registration: registerValue(name, transports, name, value), dials: () => dials };
+  return { registration: registerValue(testOwner(name), transports, name, value), dials: () => dials };
 }
 
 interface Bench {
@@ -126,7 +127,7 @@ Deno.test("what is accepted is wrapped by acceptPeer, whose swarm must be the ha
   const world = await bench();
   const wraps = (wireId: string): Registration =>
     registerHandler(
-      "mse",
+      testOwner("mse"),
       acceptPeer,
       async (request, next) => ({ ...await next(request), encryption: "rc4", wireId }),
     );
@@ -147,7 +148,7 @@ Deno.test("what is accepted is wrapped by acceptPeer, whose swarm must be the ha
 
 Deno.test("a wrap that refuses the dial leaves no stream open", async () => {
   const world = await bench();
-  const strict = registerHandler("mse", dialPeer, async (request, next): Promise<OpenedStream> => {
+  const strict = registerHandler(testOwner("mse"), dialPeer, async (request, next): Promise<OpenedStream> => {
     await next(request);
     throw new Error("it does not encrypt");
   });

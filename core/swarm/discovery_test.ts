@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { discoverPeers, type PeerCandidate } from "../api/mod.ts";
 import { registerHandler } from "../bus/mod.ts";
+import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type Simulation } from "../host/memory/mod.ts";
 import { InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
 import { Discovery } from "./discovery.ts";
@@ -24,7 +25,7 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
   const admitted: [string, number, number][] = [];
   const first = Object.keys(sources)[0];
   const registrations = Object.entries(sources).map(([name, source]) =>
-    registerHandler(name, discoverPeers, (request, signal) => {
+    registerHandler(testOwner(name), discoverPeers, (request, signal) => {
       if (name === first) rounds.push(simulation.now);
       assert.ok(request.wanted > 0);
       return source(signal, rounds.length);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Transport, transports } from "../api/mod.ts";
 import { registerValue } from "../bus/mod.ts";
+import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { encodeHandshake, InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
 import { tcpTransport } from "../../plugins/tcp/mod.ts";
@@ -82,7 +83,10 @@ function bench(count: number, limits = {}): Bench {
   const simulation = createSimulation({ seed: 1 });
   const host = simulation.host("me");
   const value: Transport = tcpTransport(host.net as never);
-  const kernel = testKernel(host, { limits, registrations: [registerValue("tcp", transports, "tcp", value)] });
+  const kernel = testKernel(host, {
+    limits,
+    registrations: [registerValue(testOwner("tcp"), transports, "tcp", value)],
+  });
   const swarms = new Swarms(kernel);
   const all = Array.from({ length: count }, (_, i) => new FakeSwarm(i + 1));
   for (const swarm of all) swarms.add(swarm as unknown as Swarm);
