@@ -1,0 +1,20 @@
+/**
+ * `weft/testing`: what tests of plugins need. {@link startPlugin} puts one plugin on a bench; {@link SimSwarm} runs
+ * whole runtimes against each other. Both live in a simulated world, with hosts, names, HTTP servers and a time of its
+ * own, so that tests are fast, always the same, and touch neither network nor disk.
+ *
+ * @module
+ */
+export { sameFiles, type SimPeer, type SimPeerOptions, SimSwarm } from "./sim_swarm.ts";
+export {
+  type Attached,
+  type DiscoveryRound,
+  PluginBench,
+  sampleId,
+  startPlugin,
+  type StartPluginOptions,
+} from "./start_plugin.ts";
+export { makeTorrent, noise, type SimTorrent, type TorrentOptions, writeFiles } from "./torrent.ts";
+export { type WatchedHost, watchHost } from "./watched_host.ts";
+export { serveHttp } from "./world.ts";
+export { createSimulation, MemoryHost, Simulation } from "../../core/host/memory/mod.ts";
