@@ -1,67 +1,6 @@
 import assert from "node:assert/strict";
-import { definePlugin, hostPort, list, object } from "../api/mod.ts";
-import { createSimulation, type MemoryHost, MemoryTerminal, type Simulation } from "../host/memory/mod.ts";
-import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { parseMetainfo } from "../wire/mod.ts";
-import { type Environment, main } from "./mod.ts";
-// Loaded before time is simulated: an import takes real time.
-import "../config/yaml_document.ts";
-
-const builtins = {
-  tcp: () => Promise.resolve({ default: plugin("tcp", object({})) }),
-  peers: () => Promise.resolve({ default: plugin("peers", object({ peers: list(hostPort()) })) }),
-};
-
-function plugin<T>(name: string, config: Parameters<typeof definePlugin<T>>[0]["config"]) {
-  return definePlugin({ name, summary: `Does what ${name} does`, config, setup() {} });
-}
-
-interface World {
-  readonly simulation: Simulation;
-  readonly host: MemoryHost;
-  readonly terminal: MemoryTerminal;
-  readonly runtime: FakeRuntime;
-  /** What the runtime was started with. */
-  readonly started: Parameters<Environment["start"]>[0][];
-  /** Starts a command; its exit code. */
-  weft(...args: string[]): Promise<number>;
-  /** Runs a command to its end; its exit code, and what it wrote. */
-  done(...args: string[]): Promise<{ code: number; out: string; error: string }>;
-}
-
-async function inWorld(body: (world: World) => Promise<void>, options?: { interactive: boolean }): Promise<void> {
-  using simulation = createSimulation({ seed: 7 });
-  const host = simulation.host("here");
-  const terminal = new MemoryTerminal(options);
-  const runtime = new FakeRuntime();
-  const started: World["started"] = [];
-  const environment: Environment = {
-    host,
-    terminal,
-    builtins,
-    version: "1.2.3",
-    cwd: "/home",
-    temporary: "/tmp",
-    start: (options) => {
-      started.push(options);
-      return Promise.resolve(runtime);
-    },
-  };
-  const weft = (...args: string[]) => main(args, environment);
-  const done = async (...args: string[]) => {
-    const [outBefore, errorsBefore] = [terminal.output.length, terminal.errors.length];
-    const code = await simulation.complete(weft(...args));
-    return { code, out: terminal.output.slice(outBefore), error: terminal.errors.slice(errorsBefore) };
-  };
-  await simulation.complete(host.disk.makeDirectory("/home"));
-  await body({ simulation, host, terminal, runtime, started, weft, done });
-}
-
-async function write({ simulation, host }: World, path: string, bytes: Uint8Array | string): Promise<void> {
-  const folder = path.slice(0, path.lastIndexOf("/"));
-  const content = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-  await simulation.complete(host.disk.makeDirectory(folder).then(() => host.disk.writeFile(path, content)));
-}
+import { inWorld, type World, write } from "./test_world.ts";
 
 /** A folder with two files, and its torrent in /home/data.torrent. */
 async function makeTorrent(world: World): Promise<Uint8Array> {
@@ -79,7 +18,7 @@ Deno.test("weft --help explains, weft --version says which", () =>
     assert.match(help.out, /weft get debian\.torrent --out downloads/);
     assert.equal((await done("--version")).out, "weft 1.2.3\n");
     assert.equal((await done()).code, 2);
-    for (const command of "get seed create show run check plugins status list add remove demo".split(" ")) {
+    for (const command of "get seed create show run check plugins status list add remove reload plan demo".split(" ")) {
       assert.equal((await done(command, "--help")).code, 0, command);
     }
   }));
@@ -154,12 +93,6 @@ Deno.test("check lists every mistake of a profile with its place", () =>
     assert.match(error, /^bad\.yaml:1:1: .*"lisen".*did you mean "listen"\?$/m);
     assert.match(error, /^bad\.yaml:3:10: unknown plugin "tpc", did you mean "tcp"\?$/m);
     assert.match(error, /^bad\.yaml:4:10: cannot load "\/home\/gone\.js"/m);
-  }));
-
-Deno.test("plugins lists the built-ins", () =>
-  inWorld(async ({ done }) => {
-    assert.match((await done("plugins")).out, /^tcp +Does what tcp does/m);
-    assert.deepEqual(JSON.parse((await done("plugins", "--json")).out)[1].name, "peers");
   }));
 
 Deno.test("get adds the torrent, and exits 0 once it is complete", () =>

@@ -6,8 +6,8 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { ConfigError } from "../api/mod.ts";
 import { type Context, type Environment, exitCodes } from "./environment.ts";
+import { errorLines } from "./problems.ts";
 import { buildProgram } from "./program.ts";
-import { printable } from "./text.ts";
 
 export type { Builtins, Environment, StartRuntime } from "./environment.ts";
 export { pluginResolver } from "./resolve_plugin.ts";
@@ -44,13 +44,7 @@ async function run(args: readonly string[], context: Context): Promise<number> {
 }
 
 function report(error: unknown, { terminal, debug }: Context): void {
-  const problems = error instanceof ConfigError
-    ? error.problems
-    : [error instanceof Error ? error.message : `${error}`];
-  // They may quote names from outside.
-  const lines = problems.flatMap((problem) => problem.split("\n")).map(printable);
-  // A profile's mistakes begin with their place, as editors read it; others say who speaks.
-  for (const line of lines) terminal.error(/^.+?:\d+:\d+: /.test(line) ? `${line}\n` : `weft: ${line}\n`);
+  for (const line of errorLines(error)) terminal.error(`${line}\n`);
   if (debug && error instanceof Error) {
     for (let at: unknown = error; at instanceof Error; at = at.cause) terminal.error(`${at.stack}\n`);
   }

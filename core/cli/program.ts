@@ -7,6 +7,8 @@ import { addGet } from "./get.ts";
 import type { Program } from "./options.ts";
 import { addPlugins } from "./plugins.ts";
 import { addCheck } from "./check.ts";
+import { addPlan } from "./plan.ts";
+import { addReload } from "./reload.ts";
 import { addRemote } from "./remote.ts";
 import { addRun } from "./run.ts";
 import { addSeed } from "./seed.ts";
@@ -55,6 +57,8 @@ export function buildProgram(context: Context): Program {
   addCheck(program, context);
   addPlugins(program, context);
   addRemote(program, context);
+  addReload(program, context);
+  addPlan(program, context);
   addDemo(program, context);
   return program;
 }

@@ -1,24 +1,14 @@
 /** Commands for a running Weft: status, list, add, remove. @module */
-import {
-  CommandError,
-  formatRate,
-  formatSize,
-  type RuntimeSnapshot,
-  type SwarmDetail,
-  type SwarmSnapshot,
-} from "../api/mod.ts";
-import { connectControl, controlAnswers, type ControlClient, controlPath } from "../control/mod.ts";
+import { formatRate, formatSize, type RuntimeSnapshot, type SwarmDetail, type SwarmSnapshot } from "../api/mod.ts";
 import { addRequest } from "./add_request.ts";
+import { connect, profileHelp, stateHelp } from "./connection.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 import { peerOption, type Program, rateOption } from "./options.ts";
 import { listeningText, percent, progressLine, shareDone } from "./progress.ts";
-import { readProfile } from "./settings.ts";
+import { shortEntriesText } from "./plugin_text.ts";
 import { readSource } from "./source.ts";
 import { count, printable, table } from "./text.ts";
-
-const stateHelp = "state file of the running Weft (default: ./weft.db)";
-const profileHelp = "profile that it runs, which names its state";
 
 /** Adds the commands. */
 export function addRemote(program: Program, context: Context): void {
@@ -40,7 +30,7 @@ export function addRemote(program: Program, context: Context): void {
       const client = await connect(context, options);
       const shown = id === undefined ? await client.snapshot() : await client.swarm(id);
       if (options.json) done(JSON.stringify(shown, null, 2) + "\n");
-      else done("swarms" in shown ? runtimeText(shown) : swarmText(shown));
+      else done("swarms" in shown ? runtimeText(shown, context.host.clock.wall()) : swarmText(shown));
     });
 
   program.command("list")
@@ -89,20 +79,6 @@ export function addRemote(program: Program, context: Context): void {
     });
 }
 
-async function connect(context: Context, options: { state?: string; profile?: string }): Promise<ControlClient> {
-  const { host, cwd, temporary } = context;
-  const state = options.state === undefined && options.profile !== undefined
-    ? (await readProfile(context, options.profile)).store.state
-    : resolvePath(cwd, options.state ?? "weft.db");
-  const path = controlPath(state, temporary);
-  if (!await controlAnswers(host.net, path)) {
-    throw new CommandError(
-      `No Weft runs with this state ("${state}"): start one with "weft run", or name its state with --state`,
-    );
-  }
-  return connectControl(host.net, path);
-}
-
 function listText(swarms: readonly SwarmSnapshot[]): string {
   if (swarms.length === 0) return "no swarms\n";
   const rows = swarms.map((swarm) => [
@@ -118,20 +94,14 @@ function listText(swarms: readonly SwarmSnapshot[]): string {
   return table([["id", "state", " done", " size", " down", " up", " peers", "name"], ...rows]);
 }
 
-function runtimeText(snapshot: RuntimeSnapshot): string {
+function runtimeText(snapshot: RuntimeSnapshot, now: number): string {
   const { version, listening, down, up, connections, memory, plugins, swarms } = snapshot;
   const held = Object.values(memory).reduce((sum, bytes) => sum + bytes, 0);
-  const failures = plugins.map(({ name, state, hooks, lastError }) => [
-    name,
-    state,
-    String(hooks.reduce((sum, hook) => sum + hook.failures, 0)),
-    printable(lastError ?? ""),
-  ]);
   return `Weft ${version}, ${listeningText(listening)}\n` +
     `down ${formatRate(down)}, up ${formatRate(up)}, ${count(connections, "connection")}, ${
       formatSize(held)
     } in buffers\n\n` +
-    `${listText(swarms)}\n${table([["plugin", "state", " failures", "last error"], ...failures])}`;
+    `${listText(swarms)}\n${shortEntriesText(plugins, now)}`;
 }
 
 function swarmText(swarm: SwarmDetail): string {

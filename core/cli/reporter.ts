@@ -2,7 +2,10 @@
 import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal, TrackerStatus } from "../api/mod.ts";
 import type { LogLine } from "../runtime/mod.ts";
 import type { Context } from "./environment.ts";
+import { changeLine } from "./change_text.ts";
+import { problemLines } from "./problems.ts";
 import { headline, progressBlock, progressLine } from "./progress.ts";
+import type { ReloadOutcome } from "./reloader.ts";
 import { StallProbe } from "./stall_probe.ts";
 import { REDRAW_INTERVAL } from "./status_line.ts";
 import { printable } from "./text.ts";
@@ -27,6 +30,8 @@ export interface Reporter {
   /** A line for people; lines of JSON leave it out. */
   note(text: string): void;
   log(line: LogLine): void;
+  /** A reload was done, or refused. */
+  reload(outcome: ReloadOutcome): void;
   /** The last word: the command ends with `code`. */
   end(code: number): void;
 }
@@ -97,6 +102,12 @@ class PlainReporter implements Reporter {
     if (isShown(line, this.debug)) this.terminal.error(logText(line));
   }
 
+  reload({ changes, problems }: ReloadOutcome): void {
+    if (problems) this.terminal.error(refusalText(problems));
+    else if (changes.length === 0) this.note("reloaded: nothing changed");
+    else for (const change of changes) this.note(`reloaded: ${changeLine(change)}`);
+  }
+
   end(): void {
     if (this.probe) this.terminal.error(`worst stall of the main thread: ${this.probe.stop()} ms\n`);
   }
@@ -125,6 +136,11 @@ class BlockReporter extends PlainReporter {
   override log(line: LogLine): void {
     if (isShown(line, this.debug)) this.terminal.out(this.#clear());
     super.log(line);
+  }
+
+  override reload(outcome: ReloadOutcome): void {
+    this.terminal.out(this.#clear());
+    super.reload(outcome);
   }
 
   #clear(): string {
@@ -167,6 +183,11 @@ class JsonReporter implements Reporter {
     if (isShown(line, this.debug)) this.terminal.error(logText(line));
   }
 
+  reload(outcome: ReloadOutcome): void {
+    if (outcome.problems) this.terminal.error(refusalText(outcome.problems));
+    this.#write({ event: "reload", ...outcome });
+  }
+
   end(code: number): void {
     const seconds = (this.clock.now() - this.#start) / 1000;
     this.#write({ event: "exit", code, worstStallMs: this.probe.stop(), seconds: Math.round(seconds * 1000) / 1000 });
@@ -194,6 +215,10 @@ function progressEvent(swarm: SwarmSnapshot): object {
     uploaded,
     wasted,
   };
+}
+
+function refusalText(problems: readonly string[]): string {
+  return [...problemLines(problems), "weft: not reloaded; what ran goes on"].map((line) => `${line}\n`).join("");
 }
 
 function isShown({ level }: LogLine, debug: boolean): boolean {

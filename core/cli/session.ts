@@ -8,12 +8,17 @@ import {
   type SwarmSnapshot,
   type Timer,
 } from "../api/mod.ts";
+import { parentOf, resolvePath } from "../config/mod.ts";
 import { claimControl, controlPath, serveControl } from "../control/mod.ts";
 import type { StartOptions } from "../runtime/mod.ts";
 import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
-import { parentOf } from "../config/mod.ts";
 import { headline } from "./progress.ts";
+import { Reloader } from "./reloader.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
+import { readProfile } from "./settings.ts";
+
+/** Signals that end a command. */
+const ENDING = ["SIGINT", "SIGTERM"] as const;
 
 /** What a command gets to work with. */
 export interface Session {
@@ -26,16 +31,25 @@ export interface Session {
   follow<T>(done: () => T | undefined): Promise<T | undefined>;
 }
 
+/** How a session reports, and whether it follows a profile. */
+export interface SessionOptions extends ReportOptions {
+  /** The profile that runs, as the user named it: SIGHUP and the control socket read it again. */
+  readonly profile?: string;
+  /** Also reload when the profile, or a file of one of its plugins, changes. */
+  readonly watch?: boolean;
+}
+
 /**
- * Runs `body` with a started runtime; its answer is the command's exit code. Ctrl-C (SIGINT), SIGTERM and SIGHUP
- * interrupt; a second one ends the command at once. The runtime is stopped in any case.
+ * Runs `body` with a started runtime; its answer is the command's exit code. Ctrl-C (SIGINT) and SIGTERM interrupt, and
+ * so does SIGHUP where no profile is followed; a second one ends the command at once. The runtime is stopped in any
+ * case.
  *
  * @throws {CommandError} when another Weft runs with the same state
  */
 export async function runSession(
   context: Context,
   settings: Settings,
-  options: ReportOptions,
+  options: SessionOptions,
   body: (session: Session) => Promise<number>,
 ): Promise<void> {
   const { host, start, builtins, version, temporary } = context;
@@ -50,7 +64,16 @@ export async function runSession(
 
   const reporter = createReporter(context, options);
   const interruption = new AbortController();
-  using _signals = interruptOnSignals(context, reporter, interruption);
+  const { profile } = options;
+  using signals = interruptOnSignals(
+    context,
+    reporter,
+    interruption,
+    profile === undefined ? [...ENDING, "SIGHUP"] : ENDING,
+  );
+  // Until the runtime is up there is nothing to reload; without a listener the signal would end the process.
+  let hangUp = (): void => {};
+  if (profile !== undefined) signals.use(context.terminal.onSignal("SIGHUP", () => hangUp()));
   let code: number = exitCodes.failed;
   try {
     const runtime = await startOrExplain(start, {
@@ -62,7 +85,18 @@ export async function runSession(
     });
     reporter.begin();
     try {
-      const server = await serveControl(host, socket, runtime, () => interruption.abort());
+      using reloader = profile === undefined
+        ? undefined
+        : followProfile(context, profile, options.watch ?? false, settings, runtime, reporter);
+      // A failure was told.
+      if (reloader) hangUp = () => void reloader.reload().catch(() => {});
+      const server = await serveControl(host, socket, runtime, {
+        stop: () => interruption.abort(),
+        ...(reloader && {
+          reload: () => reloader.reload(),
+          plan: async (path = profile!) => await runtime.plan(await readProfile(context, path)),
+        }),
+      });
       try {
         code = await body(newSession(context, runtime, reporter, interruption.signal));
       } finally {
@@ -159,13 +193,41 @@ function newSession(
   };
 }
 
+function followProfile(
+  context: Context,
+  profile: string,
+  watch: boolean,
+  settings: Settings,
+  runtime: Runtime,
+  reporter: Reporter,
+): Reloader {
+  const { host: { clock, disk }, cwd } = context;
+  return new Reloader({
+    clock,
+    disk,
+    profile: resolvePath(cwd, profile),
+    settings,
+    watch,
+    read: (seen) => readProfile(context, profile, seen),
+    apply: (settings) => runtime.reload(settings),
+    tell: (outcome) => reporter.reload(outcome),
+    cannotWatch: (reason) =>
+      reporter.log({
+        level: "warn",
+        source: "weft",
+        message: `${reason}; edits are not noticed: reload with "weft reload", or SIGHUP`,
+      }),
+  });
+}
+
 function interruptOnSignals(
   { terminal, abandon }: Context,
   reporter: Reporter,
   interruption: AbortController,
-): Disposable {
+  signals: readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[],
+): DisposableStack {
   const stack = new DisposableStack();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const signal of signals) {
     stack.use(terminal.onSignal(signal, () => {
       if (interruption.signal.aborted) return abandon();
       interruption.abort();

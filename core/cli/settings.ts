@@ -2,18 +2,22 @@
 import { type BindAddress, CommandError, type ConfigNode, DiskError, type Plugin, type Settings } from "../api/mod.ts";
 import { loadProfile } from "../config/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
-import { parentOf, resolvePath } from "../config/mod.ts";
+import { isAbsolute, parentOf, resolvePath } from "../config/mod.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
 
 /** A profile is small; the cap keeps a wrong path from filling memory. In bytes. */
 const MAX_PROFILE = 1024 * 1024;
 
 /**
- * Reads a profile.
+ * Reads a profile; `seen` is told the path of every plugin file that it names, also of one that can't be loaded.
  *
  * @throws {ConfigError} with every mistake in it
  */
-export async function readProfile({ host, builtins, cwd }: Environment, path: string): Promise<Settings> {
+export async function readProfile(
+  { host, builtins, cwd }: Environment,
+  path: string,
+  seen: (file: string) => void = () => {},
+): Promise<Settings> {
   const whole = resolvePath(cwd, path);
   let bytes: Uint8Array;
   try {
@@ -22,11 +26,15 @@ export async function readProfile({ host, builtins, cwd }: Environment, path: st
     if (cause instanceof DiskError && cause.fault === "notFound") throw usageError(`There is no profile "${path}"`);
     throw cause;
   }
+  const resolvePlugin = pluginResolver(builtins);
   return await loadProfile({
     text: new TextDecoder().decode(bytes),
     file: path,
     baseDir: parentOf(whole),
-    resolvePlugin: pluginResolver(builtins),
+    resolvePlugin(request) {
+      if (isAbsolute(request.use)) seen(request.use);
+      return resolvePlugin(request);
+    },
   });
 }
 

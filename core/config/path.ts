@@ -24,6 +24,6 @@ export function parentOf(path: string): string {
 }
 
 /** Whether a path starts at the root: `/srv`, `C:\data`. */
-function isAbsolute(path: string): boolean {
+export function isAbsolute(path: string): boolean {
   return /^(?:[A-Za-z]:)?[\\/]/.test(path);
 }

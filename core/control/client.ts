@@ -1,12 +1,24 @@
 /** The control client: a running Weft as seen from another process. @module */
-import type { AddSwarm, HostNet, Runtime, RuntimeEvent, RuntimeSnapshot, SwarmDetail } from "../api/mod.ts";
-import { CommandError } from "../api/mod.ts";
+import type { AddSwarm, HostNet, ReloadPlan, Runtime, RuntimeEvent, RuntimeSnapshot, SwarmDetail } from "../api/mod.ts";
+import { CommandError, ConfigError } from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
 import { writeAdd } from "./requests.ts";
 
 /** The commands of {@link Runtime}, and what it shows, over the control socket. */
 export interface ControlClient
   extends Pick<Runtime, "add" | "remove" | "update" | "recheck" | "addPeers" | "announce" | "stop"> {
+  /**
+   * The process reads its profile again and makes it what runs.
+   *
+   * @throws {ConfigError} with every mistake; what runs goes on
+   */
+  reload(): Promise<ReloadPlan>;
+  /**
+   * What a reload would change, with the profile at `profile` (absolute) or its own.
+   *
+   * @throws {ConfigError} with every mistake
+   */
+  plan(profile?: string): Promise<ReloadPlan>;
   snapshot(): Promise<RuntimeSnapshot>;
   swarm(id: string): Promise<SwarmDetail>;
   /** Every event after `since` (from now if not given), until `signal` aborts or the process ends. */
@@ -32,7 +44,8 @@ export function connectControl(net: HostNet, path: string): ControlClient {
       throw new CommandError(`No Weft answers at "${path}"`, { cause });
     }
     if (response.ok) return response;
-    const { error } = await response.json().catch(() => ({})) as { error?: string };
+    const { error, problems } = await response.json().catch(() => ({})) as { error?: string; problems?: string[] };
+    if (problems) throw new ConfigError(problems);
     throw new CommandError(error ?? `The running Weft answered with status ${response.status}`);
   };
   const get = async <T>(target: string): Promise<T> => await (await request(target)).json() as T;
@@ -49,6 +62,8 @@ export function connectControl(net: HostNet, path: string): ControlClient {
     addPeers: (id, peers) => tell("/peers", { id, peers }),
     announce: (id) => tell("/announce", { id }),
     stop: () => tell("/stop", {}),
+    reload: () => post("/reload", {}),
+    plan: (profile) => post("/plan", { ...(profile !== undefined && { profile }) }),
     snapshot: () => get("/snapshot"),
     swarm: (id) => get(`/swarms/${encodeURIComponent(id)}`),
     async *events(signal, since) {

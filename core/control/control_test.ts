@@ -1,32 +1,45 @@
 import assert from "node:assert/strict";
-import { CommandError, type Disk, type FileStat } from "../api/mod.ts";
+import { CommandError, ConfigError, type Disk, type FileStat, type ReloadPlan } from "../api/mod.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createSimulation } from "../host/memory/mod.ts";
 import { controlApp } from "./server.ts";
-import { claimControl, connectControl, controlAnswers, controlPath, serveControl } from "./mod.ts";
+import {
+  claimControl,
+  connectControl,
+  controlAnswers,
+  controlPath,
+  type ProcessCommands,
+  serveControl,
+} from "./mod.ts";
 
 const magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film";
 const id = "0123456789abcdef0123456789abcdef01234567";
 
-async function withControl(body: (world: Awaited<ReturnType<typeof open>>) => Promise<void>): Promise<void> {
+async function withControl(
+  body: (world: Awaited<ReturnType<typeof open>>) => Promise<void>,
+  commands: Omit<ProcessCommands, "stop"> = {},
+): Promise<void> {
   using simulation = createSimulation({ seed: 1 });
   await simulation.complete((async () => {
-    const world = await open(simulation.host("here"));
+    const world = await open(simulation.host("here"), commands);
     await body(world);
     await world.server.close();
   })());
 }
 
-async function open(host: ReturnType<ReturnType<typeof createSimulation>["host"]>) {
+async function open(
+  host: ReturnType<ReturnType<typeof createSimulation>["host"]>,
+  commands: Omit<ProcessCommands, "stop">,
+) {
   await host.disk.makeDirectory("/state");
   const path = controlPath("/state/weft.db", "/tmp");
   const runtime = new FakeRuntime();
   let stops = 0;
   await claimControl(host, path, "/state/weft.db");
-  const server = await serveControl(host, path, runtime, () => stops++);
+  const server = await serveControl(host, path, runtime, { stop: () => void stops++, ...commands });
   const post = async (target: string, body: string) => {
     const response = await host.request(path, new Request(`http://weft${target}`, { method: "POST", body }));
-    return { status: response.status, ...await response.json() as { error?: string } };
+    return { status: response.status, ...await response.json() as { error?: string; problems?: string[] } };
   };
   return { host, path, runtime, server, client: connectControl(host.net, path), post, stops: () => stops };
 }
@@ -82,6 +95,8 @@ Deno.test("bad requests get a status of 400 and a reason, and change nothing", (
         ["/update", '{"paused":true}', /"id" is missing/],
         ["/update", '{"id":"x","priorities":{"0":9}}', /"priorities" must be/],
         ["/remove", '{"id":7}', /"id" must be text/],
+        ["/reload", '{"profile":"/a.yaml"}', /unknown key "profile"/],
+        ["/plan", '{"profile":"a.yaml"}', /"profile" must be an absolute path/],
       ] as const
     ) {
       const answer = await post(target, body);
@@ -94,7 +109,7 @@ Deno.test("bad requests get a status of 400 and a reason, and change nothing", (
 
 Deno.test("a body without end is refused at 90 MiB, and a wrong method is no command", async () => {
   const runtime = new FakeRuntime();
-  const app = controlApp(runtime, () => assert.fail("stopped"));
+  const app = controlApp(runtime, { stop: () => assert.fail("stopped") });
   const megabyte = new Uint8Array(2 ** 20).fill(32);
   let sent = 0;
   const body = new ReadableStream<Uint8Array>({
@@ -111,6 +126,40 @@ Deno.test("a body without end is refused at 90 MiB, and a wrong method is no com
   }
   assert.deepEqual(runtime.calls, []);
 });
+
+Deno.test("reload and plan reach the process, and answer with what changes", () => {
+  const plan: ReloadPlan = { changes: [{ action: "add", what: "plugin dht" }] };
+  const asked: unknown[] = [];
+  const commands = {
+    reload: () => Promise.resolve(plan),
+    plan: (profile?: string) => {
+      asked.push(profile);
+      return Promise.resolve({ changes: [] });
+    },
+  };
+  return withControl(async ({ client }) => {
+    assert.deepEqual(await client.reload(), plan);
+    assert.deepEqual(await client.plan("/home/weft.yaml"), { changes: [] });
+    await client.plan();
+    assert.deepEqual(asked, ["/home/weft.yaml", undefined]);
+  }, commands);
+});
+
+Deno.test("mistakes in a profile come one by one, with a status of 422", () => {
+  const problems = ["a.yaml:1:1: no", "a.yaml:2:1: no"];
+  const refuse = () => Promise.reject(new ConfigError(problems));
+  return withControl(async ({ client, post }) => {
+    assert.deepEqual(await post("/reload", "{}"), { status: 422, error: problems.join("\n"), problems });
+    await assert.rejects(client.reload(), new ConfigError(problems));
+    await assert.rejects(client.plan(), new ConfigError(problems));
+  }, { reload: refuse, plan: refuse });
+});
+
+Deno.test("a process without a profile refuses to reload", () =>
+  withControl(async ({ client, post }) => {
+    assert.deepEqual(await post("/reload", "{}"), { status: 400, error: "this Weft runs no profile" });
+    await assert.rejects(client.plan(), new CommandError("this Weft runs no profile"));
+  }));
 
 Deno.test("events stream in order, from where the caller asks, until it leaves", () =>
   withControl(async ({ client, runtime }) => {

@@ -17,6 +17,11 @@ const flag: Check = { expects: "true or false", test: (value) => typeof value ==
 const index: Check = { expects: "a whole number from 0 up", test: isIndex };
 const priority: Check = { expects: "0 to 7", test: (value) => isIndex(value) && value <= 7 };
 
+const absolutePath: Check = {
+  expects: "an absolute path",
+  test: (value) => typeof value === "string" && /^(?:[A-Za-z]:)?[\\/]/.test(value),
+};
+
 const limits: Check = {
   expects: 'an object of "down", "up", "ratio" and "seedTime"',
   test: (value) =>
@@ -73,6 +78,17 @@ export function readCommand(body: unknown): { id: string; peers: readonly string
     "id",
   );
   return { id: id as string, peers: peers as string[], deleteData: deleteData as boolean };
+}
+
+/** The body of `reload`: nothing. */
+export function readReload(body: unknown): void {
+  checked(body, {});
+}
+
+/** The body of `plan`: the profile's path, absolute, since the caller may stand in another folder. */
+export function readPlan(body: unknown): { profile?: string } {
+  const { profile } = checked(body, { profile: absolutePath });
+  return profile === undefined ? {} : { profile: profile as string };
 }
 
 function checked(body: unknown, shape: Shape, ...required: string[]): Record<string, unknown> {

@@ -2,18 +2,19 @@
  * The control server: a {@link Runtime} as a hono app, and that app on a Unix socket beside the state.
  *
  * `GET /version`, `/snapshot`, `/swarms/ID`, and `/events?since=N` (lines of JSON until the caller leaves);
- * `POST /add`, `/remove`, `/update`, `/recheck`, `/peers`, `/announce`, `/stop` with a JSON body.
- * A failure is `{ "error": "…" }` with a 4xx status (5xx when it is ours).
+ * `POST /add`, `/remove`, `/update`, `/recheck`, `/peers`, `/announce`, `/reload`, `/plan`, `/stop` with a JSON body.
+ * A failure is `{ "error": "…" }` with a 4xx status (5xx when it is ours); mistakes in a profile come with 422, one by
+ * one as `problems` beside it.
  *
  * @module
  */
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { Host, HttpServer, Runtime } from "../api/mod.ts";
-import { CommandError } from "../api/mod.ts";
+import type { Host, HttpServer, ReloadPlan, Runtime } from "../api/mod.ts";
+import { CommandError, ConfigError } from "../api/mod.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { EventStreams } from "./event_streams.ts";
-import { readAdd, readCommand, readUpdate } from "./requests.ts";
+import { readAdd, readCommand, readPlan, readReload, readUpdate } from "./requests.ts";
 import { controlAnswers } from "./socket.ts";
 
 /** Most bytes of a request: a torrent of 64 MiB in base64 fits, and no caller fills memory. */
@@ -26,11 +27,30 @@ export interface ControlApp {
   close(): void;
 }
 
-/** Builds the app. `stop` is called when a caller asks the process to end. */
-export function controlApp(runtime: Runtime, stop: () => void): ControlApp {
+/** What a caller may ask of the process around the runtime. */
+export interface ProcessCommands {
+  /** Ends the process. */
+  stop(): void;
+  /**
+   * Reads the profile again and makes it what runs. Absent, as `plan`, where no profile runs.
+   *
+   * @throws {ConfigError} with every mistake
+   */
+  readonly reload?: () => Promise<ReloadPlan>;
+  /**
+   * What a reload would change if the profile at `profile` (absolute; the own one if not given) were read.
+   *
+   * @throws {ConfigError} with every mistake
+   */
+  readonly plan?: (profile?: string) => Promise<ReloadPlan>;
+}
+
+/** Builds the app. */
+export function controlApp(runtime: Runtime, commands: ProcessCommands): ControlApp {
   const streams = new EventStreams(runtime);
   const app = new Hono();
   app.onError((error, c) => {
+    if (error instanceof ConfigError) return c.json({ error: error.message, problems: error.problems }, 422);
     const status = error instanceof CommandError || error instanceof ProtocolError ? 400 : 500;
     return c.json({ error: error.message }, status);
   });
@@ -69,8 +89,16 @@ export function controlApp(runtime: Runtime, stop: () => void): ControlApp {
     return runtime.addPeers(id, peers);
   });
   command("/announce", (body) => runtime.announce(readCommand(body).id));
+  command("/reload", (body) => {
+    readReload(body);
+    return offered(commands.reload)();
+  });
+  command("/plan", (body) => {
+    const { profile } = readPlan(body);
+    return offered(commands.plan)(profile);
+  });
   app.post("/stop", (c) => {
-    stop();
+    commands.stop();
     return c.json({});
   });
   return { fetch: (request) => app.fetch(request), close: () => streams.close() };
@@ -95,8 +123,13 @@ export async function claimControl(host: Host, path: string, state: string): Pro
 }
 
 /** Serves the control app on the Unix socket at `path`, claimed with {@link claimControl} before. */
-export async function serveControl(host: Host, path: string, runtime: Runtime, stop: () => void): Promise<HttpServer> {
-  const app = controlApp(runtime, stop);
+export async function serveControl(
+  host: Host,
+  path: string,
+  runtime: Runtime,
+  commands: ProcessCommands,
+): Promise<HttpServer> {
+  const app = controlApp(runtime, commands);
   const server = await host.net.serve({ path }, app.fetch);
   return {
     async close(): Promise<void> {
@@ -105,6 +138,11 @@ export async function serveControl(host: Host, path: string, runtime: Runtime, s
       if (await host.disk.lstat(path)) await host.disk.remove(path);
     },
   };
+}
+
+function offered<T>(command: T | undefined): T {
+  if (command === undefined) throw new CommandError("this Weft runs no profile");
+  return command;
 }
 
 function parseBody(text: string): unknown {

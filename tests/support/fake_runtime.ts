@@ -2,6 +2,7 @@ import {
   type AddSwarm,
   CommandError,
   type PlanChange,
+  type PluginSnapshot,
   type ReloadPlan,
   type Runtime,
   type RuntimeEvent,
@@ -22,6 +23,11 @@ export class FakeRuntime implements Runtime {
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   /** What a reload would change. */
   changes: readonly PlanChange[] = [];
+  /** Why a reload or a plan is refused. */
+  refusal: Error | undefined;
+  plugins: readonly PluginSnapshot[] = [
+    { name: "tcp", use: "tcp", state: "running", isolate: "none", generation: 1, holds: 0, hooks: [] },
+  ];
   stopped = false;
 
   add(request: AddSwarm): Promise<SwarmSnapshot> {
@@ -72,12 +78,16 @@ export class FakeRuntime implements Runtime {
 
   plan(settings: Settings): Promise<ReloadPlan> {
     this.calls.push(["plan", settings]);
-    return Promise.resolve({ changes: this.changes });
+    return this.#answer();
   }
 
   reload(settings: Settings): Promise<ReloadPlan> {
     this.calls.push(["reload", settings]);
-    return Promise.resolve({ changes: this.changes });
+    return this.#answer();
+  }
+
+  #answer(): Promise<ReloadPlan> {
+    return this.refusal ? Promise.reject(this.refusal) : Promise.resolve({ changes: this.changes });
   }
 
   snapshot(): RuntimeSnapshot {
@@ -92,7 +102,7 @@ export class FakeRuntime implements Runtime {
       connections: 0,
       memory: { pieces: 1024 },
       swarms: [...this.swarms.values()],
-      plugins: [{ name: "tcp", use: "tcp", state: "running", isolate: "none", generation: 1, holds: 0, hooks: [] }],
+      plugins: this.plugins,
     };
   }
 
