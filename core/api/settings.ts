@@ -125,4 +125,6 @@ export interface Settings {
   readonly quarantine: QuarantineSettings;
   readonly swarms: readonly SwarmSetting[];
   readonly plugins: readonly PluginEntry[];
+  /** Where settings stand that may turn out to be impossible. */
+  readonly places: { readonly listen: SourcePlace; readonly state: SourcePlace };
 }

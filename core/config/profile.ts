@@ -84,6 +84,10 @@ async function decodeProfile(
     quarantine,
     swarms: swarms.map((swarm, i) => ({ ...swarmSetting(swarm), place: document.place(root.at("swarms").at(i)) })),
     plugins,
+    places: {
+      listen: document.place(root.at("listen")),
+      state: document.place(root.at("store").at("state")),
+    },
   };
 }
 

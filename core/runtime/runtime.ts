@@ -6,13 +6,15 @@
 import {
   type AddSwarm,
   CommandError,
+  ConfigError,
   type Host,
   type LimitSettings,
   type Logger,
+  NetError,
   type Plugin,
   type PluginEntry,
-  type PluginSnapshot,
   type PublicSwarm,
+  type ReloadPlan,
   type Runtime,
   type RuntimeEvent,
   type RuntimeSnapshot,
@@ -20,6 +22,7 @@ import {
   swarmAdded,
   type SwarmDetail,
   swarmRemoved,
+  type SwarmSetting,
   type SwarmSnapshot,
   type SwarmsView,
   type UpdateSwarm,
@@ -35,10 +38,13 @@ import { detailOf, snapshotOf } from "../swarm/snapshot.ts";
 import { Swarm } from "../swarm/swarm.ts";
 import { Swarms } from "../swarm/swarms.ts";
 import { EventLog, plainEvent } from "./events.ts";
+import { type EntryPlan, planEntries, planSettings } from "./plan.ts";
 import { createPluginNet } from "./plugin_net.ts";
-import { Scope } from "./scope.ts";
+import { Plugins } from "./plugins.ts";
+import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
+import { Scope, type ScopeOptions } from "./scope.ts";
+import { SocketPool } from "./sockets.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
-import { retire, type StagedEntry, stagePlugins, tableOf } from "./stage.ts";
 
 /** One message of the runtime or of a plugin. */
 export interface LogLine {
@@ -52,8 +58,6 @@ export interface LogLine {
 export interface StartOptions {
   readonly host: Host;
   readonly settings: Settings;
-  /** The plugin that an entry's `use` names; throws when there is none. */
-  readonly resolvePlugin: (use: string) => Promise<Plugin>;
   /** Plugins that may be named as the remedy for what an entry needs. */
   readonly builtins?: Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
   readonly version: string;
@@ -84,46 +88,52 @@ class WeftRuntime implements Runtime {
   readonly #started: number;
   /** Undoes what was begun, last first. */
   readonly #undo = new AsyncDisposableStack();
+  readonly #sockets: SocketPool;
+  readonly #plugins: Plugins;
   /** Keys of swarms that are being added or removed. */
   readonly #busy = new Set<string>();
+  #settings: Settings;
   #state: StateStore | undefined;
-  #staged: readonly StagedEntry[] = [];
-  #generation = 0;
-  #lastErrors = new Map<string, string>();
+  /** The reload under way, or the last one: the next one waits for it. */
+  #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
   constructor(options: StartOptions) {
     const { host, settings } = options;
     this.#options = options;
+    this.#settings = settings;
     this.#host = host;
     this.#started = host.clock.wall();
     this.#events = new EventLog(host.clock);
     this.#egress = new Egress(settings.egress);
     this.#memory = new StoreMemory(settings.limits);
     const log = this.#logger("weft");
-    this.#bus = new Bus({
-      clock: host.clock,
-      log,
-      onFailure: (failure) => this.#lastErrors.set(failure.plugin, failure.message),
-    });
+    this.#bus = new Bus({ clock: host.clock, log });
     this.#kernel = this.#createKernel(log);
     this.#swarms = new Swarms(this.#kernel);
+    this.#sockets = new SocketPool(host.net);
+    this.#plugins = new Plugins({
+      clock: host.clock,
+      bus: this.#bus,
+      log,
+      sockets: this.#sockets,
+      builtins: options.builtins ?? {},
+      quarantine: () => this.#settings.quarantine,
+      tell: this.#kernel.tell,
+      createScope: (entry, hooks) => this.#scope(entry, hooks),
+      changed: () => this.#pluginsChanged(),
+    });
   }
 
   async start(): Promise<void> {
-    const { settings, resolvePlugin } = this.#options;
+    const settings = this.#settings;
     try {
       await this.#openState();
-      this.#staged = await stagePlugins({
-        clock: this.#host.clock,
-        entries: settings.plugins,
-        resolvePlugin,
-        remedies: (capability) => this.#remedies(capability),
-        scope: (entry, plugin) => this.#scope(entry, plugin),
-      });
-      this.#undo.defer(() => retire(this.#staged));
-      this.#commit();
-      await this.#swarms.listen(settings.listen);
+      this.#undo.defer(() => this.#plugins.stop());
+      const staged = await this.#plugins.stage(settings.plugins, planEntries([], settings.plugins));
+      staged.commit();
+      const listeners = await this.#swarms.listeners.stage(settings.listen, staged.transports);
+      listeners.commit();
       this.#undo.defer(() => this.#swarms.stop());
       await this.#addKept();
       await this.#addFromProfile();
@@ -134,10 +144,24 @@ class WeftRuntime implements Runtime {
     }
   }
 
-  async add(request: AddSwarm): Promise<SwarmSnapshot> {
+  async plan(settings: Settings): Promise<ReloadPlan> {
+    return (await this.#plan(settings)).plan;
+  }
+
+  reload(settings: Settings): Promise<ReloadPlan> {
+    const reloaded = this.#reloading.then(() => this.#reload(settings));
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
+  }
+
+  add(request: AddSwarm): Promise<SwarmSnapshot> {
+    return this.#add(request);
+  }
+
+  async #add(request: AddSwarm, setting?: SwarmSetting): Promise<SwarmSnapshot> {
     this.#refuseWhenStopping();
     const source = describeSource(request.source);
-    const { settings } = this.#options;
+    const settings = this.#settings;
     const { key } = source.id;
     const record: SwarmRecord = {
       key,
@@ -150,6 +174,7 @@ class WeftRuntime implements Runtime {
       sequential: request.sequential ?? false,
       limits: request.limits,
       allowLocal: request.allowLocal ?? false,
+      setting,
       peers: [...source.peers, ...request.peers ?? []],
       trackers: request.trackers ?? [],
       uploaded: 0,
@@ -213,13 +238,14 @@ class WeftRuntime implements Runtime {
       sequence: this.#events.sequence,
       version: this.#options.version,
       started: this.#started,
-      listening: this.#swarms.listening.map(({ key }) => key),
+      generation: this.#plugins.generation,
+      listening: this.#swarms.listeners.addresses.map(({ key }) => key),
       down: swarms.reduce((sum, { down }) => sum + down, 0),
       up: swarms.reduce((sum, { up }) => sum + up, 0),
       connections: this.#swarms.connections,
       memory: { ...this.#memory.usage(), readBuffers: this.#readBuffers.bytes },
       swarms,
-      plugins: this.#pluginSnapshots(),
+      plugins: this.#plugins.snapshots(),
     };
   }
 
@@ -232,7 +258,8 @@ class WeftRuntime implements Runtime {
   }
 
   stop(): Promise<void> {
-    return this.#stopping ??= this.#undo.disposeAsync();
+    // A reload that is under way is finished first: half of one can't be undone in order.
+    return this.#stopping ??= this.#reloading.then(() => this.#undo.disposeAsync());
   }
 
   #createKernel(log: Logger): Kernel {
@@ -240,9 +267,9 @@ class WeftRuntime implements Runtime {
     const downLimit = new RateLimiter(settings.limits.down);
     const upLimit = new RateLimiter(settings.limits.up);
     // Getters, since these change or come later.
-    const limits = (): LimitSettings => this.#options.settings.limits;
+    const limits = (): LimitSettings => this.#settings.limits;
     const state = (): StateStore => this.#state!;
-    const listenPort = (): number => this.#swarms.port;
+    const listenPort = (): number => this.#swarms.listeners.port;
     return {
       host: this.#host,
       bus: this.#bus,
@@ -271,45 +298,159 @@ class WeftRuntime implements Runtime {
   }
 
   async #openState(): Promise<void> {
-    const { state } = this.#options.settings.store;
+    const { state } = this.#settings.store;
     const db = await this.#host.db.open(state);
     this.#undo.defer(() => db.close());
     this.#state = await StateStore.open(db, (message) => this.#kernel.log.warn(message));
   }
 
-  #scope({ name, config }: PluginEntry, plugin: Plugin): Scope {
+  #scope(
+    { name, config, plugin }: PluginEntry,
+    hooks: Pick<ScopeOptions, "before" | "changed" | "failed">,
+  ): Scope {
+    const { clock, random, net } = this.#host;
     const scope = new Scope({
+      ...hooks,
       name,
       config,
-      clock: this.#host.clock,
-      random: this.#host.random,
+      clock,
+      random,
       log: this.#logger(name),
       swarms: this.#publicSwarms(),
-      net: (scopeSignal) => createPluginNet({ host: this.#host, egress: this.#egress, scopeSignal }),
-      changed: () => this.#changed(),
+      net: (scope) => {
+        const shared = this.#sockets.for(scope);
+        const host = {
+          net: {
+            ...shared,
+            connect: net.connect.bind(net),
+            resolve: net.resolve.bind(net),
+            http: net.http.bind(net),
+          },
+        };
+        return createPluginNet({ host, egress: this.#egress, scopeSignal: scope.signal });
+      },
     });
     for (const target of plugin.egress?.(config) ?? []) scope.use(this.#egress.grant(target));
     return scope;
   }
 
-  /** The plugins that were staged serve calls from now on. */
-  #commit(): void {
-    this.#bus.swap(tableOf(this.#staged, ++this.#generation));
-  }
-
-  /** A running plugin registered or withdrew something. */
-  #changed(): void {
-    if (this.#generation === 0) return;
-    this.#bus.swap(tableOf(this.#staged, this.#generation));
+  /** Plugins provide something else, or another one takes part: the swarms look again. */
+  #pluginsChanged(): void {
     for (const swarm of this.#swarms.all) swarm.pluginsChanged();
   }
 
-  async #remedies(capability: string): Promise<string[]> {
-    const names: string[] = [];
-    for (const [name, load] of Object.entries(this.#options.builtins ?? {})) {
-      if ((await load()).default.provides?.includes(capability)) names.push(name);
+  async #plan(settings: Settings): Promise<{ plan: ReloadPlan; entries: EntryPlan; swarms: SwarmPlan<Swarm> }> {
+    const { store, places } = settings;
+    if (store.state !== this.#settings.store.state) {
+      const { file, line, column } = places.state;
+      throw new ConfigError([
+        `${file}:${line}:${column}: cannot change store.state from "${this.#settings.store.state}" while Weft runs; ` +
+        "stop Weft and start it again",
+      ]);
     }
-    return names;
+    const read = await readProfileSwarms(this.#host.disk, settings.swarms);
+    if (read.problems.length > 0) throw new ConfigError(read.problems);
+    const entries = planEntries(this.#settings.plugins, settings.plugins);
+    const swarms = planSwarms(this.#swarms.all, read.swarms);
+    const changes = [...planSettings(this.#settings, settings), ...entries.changes, ...swarms.changes];
+    return { plan: { changes }, entries, swarms };
+  }
+
+  async #reload(settings: Settings): Promise<ReloadPlan> {
+    this.#refuseWhenStopping();
+    const { plan, entries, swarms } = await this.#plan(settings);
+    if (plan.changes.length === 0) {
+      this.#settings = settings; // the same, but perhaps elsewhere in the file
+      return plan;
+    }
+    const egress = this.#egress.stage(settings.egress.allow);
+    try {
+      const plugins = await this.#plugins.stage(settings.plugins, entries);
+      try {
+        const listeners = await this.#stageListeners(settings, plugins.transports);
+        try {
+          plugins.commit();
+        } catch (error) {
+          await listeners.abort();
+          throw error;
+        }
+        listeners.commit();
+      } catch (error) {
+        await plugins.abort();
+        throw error;
+      }
+    } catch (error) {
+      egress.abort();
+      throw error;
+    }
+    egress.commit();
+    this.#apply(settings);
+    if (entries.changes.length > 0) this.#pluginsChanged();
+    await this.#reconcile(swarms);
+    return plan;
+  }
+
+  async #stageListeners(
+    settings: Settings,
+    transports: Parameters<Swarms["listeners"]["stage"]>[1],
+  ): Promise<Awaited<ReturnType<Swarms["listeners"]["stage"]>>> {
+    try {
+      return await this.#swarms.listeners.stage(settings.listen, transports);
+    } catch (error) {
+      const { file, line, column } = settings.places.listen;
+      throw new ConfigError([`${file}:${line}:${column}: ${error instanceof NetError ? error.message : error}`]);
+    }
+  }
+
+  /** Settings that need nothing but to be known. */
+  #apply(settings: Settings): void {
+    this.#settings = settings;
+    this.#kernel.downLimit.rate = settings.limits.down;
+    this.#kernel.upLimit.rate = settings.limits.up;
+    this.#memory.setLimits(settings.limits);
+    this.#swarms.wake();
+  }
+
+  /** Makes the swarms those of the profile. What fails here concerns one swarm, and is told. */
+  async #reconcile({ added, removed, changed }: SwarmPlan<Swarm>): Promise<void> {
+    const each = async (what: string, run: () => Promise<unknown>): Promise<void> => {
+      try {
+        await run();
+      } catch (error) {
+        this.#kernel.log.error(`Cannot ${what}: ${error instanceof Error ? error.message : error}`);
+      }
+    };
+    for (const swarm of removed) await each(`remove "${swarm.name}"`, () => this.remove(swarm.id.key));
+    for (const { swarm, setting, keys } of changed) {
+      await each(`change "${swarm.name}"`, () => this.#changeSetting(swarm, setting, keys));
+    }
+    for (const swarm of added) await each(`add "${swarm.setting.add}"`, () => this.#addProfileSwarm(swarm));
+  }
+
+  /** What the profile says otherwise of a swarm than before; what it says the same, the user may have changed. */
+  async #changeSetting(swarm: Swarm, setting: SwarmSetting, keys: readonly string[]): Promise<void> {
+    const has = (key: string): boolean => keys.some((each) => each === key || each.startsWith(`${key}.`));
+    const { select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
+    const limits = { down, up, ratio, seedTime };
+    const selected = select ?? swarm.shape?.files.map((_, i) => i);
+    await this.update(swarm.id.key, {
+      ...has("select") && { select: selected },
+      ...has("sequential") && { sequential },
+      ...has("paused") && { paused },
+      ...has("allowLocal") && { allowLocal },
+      ...Object.keys(limits).some(has) && { limits },
+    });
+    if (has("peers")) await this.addPeers(swarm.id.key, peers);
+    await swarm.ledger.change({ setting });
+  }
+
+  #addProfileSwarm({ setting, source }: ProfileSwarm): Promise<SwarmSnapshot> {
+    const { path, select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
+    const limits = { down, up, ratio, seedTime };
+    return this.#add(
+      { source, path, select, sequential, paused, peers, allowLocal, limits, origin: "profile" },
+      setting,
+    );
   }
 
   async #addKept(): Promise<void> {
@@ -326,19 +467,16 @@ class WeftRuntime implements Runtime {
     }
   }
 
+  /** The swarms of the profile, as it is now: it may have been edited while nothing ran. */
   async #addFromProfile(): Promise<void> {
-    for (
-      const { add, path, select, sequential, paused, peers, allowLocal, ...limits } of this.#options.settings.swarms
-    ) {
-      try {
-        const source = add.startsWith("magnet:")
-          ? add
-          : await this.#host.disk.readFile(add, { maxBytes: 64 * 1024 * 1024 });
-        if (this.#swarms.find(describeSource(source).id.wireIds[0].hex)) continue;
-        await this.add({ source, path, select, sequential, paused, peers, allowLocal, limits, origin: "profile" });
-      } catch (error) {
-        this.#kernel.log.error(`Cannot add "${add}": ${error instanceof Error ? error.message : error}`);
-      }
+    const { swarms, problems } = await readProfileSwarms(this.#host.disk, this.#settings.swarms);
+    for (const problem of problems) this.#kernel.log.error(problem);
+    try {
+      const plan = planSwarms(this.#swarms.all, swarms);
+      // Which swarm an unreadable torrent was can't be told: then none goes.
+      await this.#reconcile(problems.length > 0 ? { ...plan, removed: [] } : plan);
+    } catch (error) {
+      this.#kernel.log.error(error instanceof Error ? error.message : `${error}`);
     }
   }
 
@@ -376,18 +514,6 @@ class WeftRuntime implements Runtime {
       },
       [Symbol.iterator]: () => swarms().map(view)[Symbol.iterator](),
     };
-  }
-
-  #pluginSnapshots(): PluginSnapshot[] {
-    const stats = this.#bus.stats();
-    return this.#staged.map(({ entry: { name, use } }) => ({
-      name,
-      use,
-      state: "running",
-      hooks: stats.filter(({ plugin }) => plugin === name)
-        .map(({ hook, calls, failures, time }) => ({ hook, calls, failures, time })),
-      lastError: this.#lastErrors.get(name),
-    }));
   }
 
   #logger(source: string): Logger {

@@ -1,6 +1,7 @@
-/** A plugin's scope: owns all that an entry acquires, and undoes it in reverse. @module */
-import { errorText } from "../api/errors.ts";
+/** A plugin's scope: owns all that one generation of an entry acquires, and undoes it in reverse. @module */
+import { errorText, type PluginError } from "../api/errors.ts";
 import type {
+  ByteStream,
   Clock,
   Handler,
   Hook,
@@ -12,7 +13,7 @@ import type {
   Timer,
   Verb,
 } from "../api/mod.ts";
-import { registerHandler, registerValue, type Registration } from "../bus/mod.ts";
+import { type Owner, registerHandler, registerValue, type Registration } from "../bus/mod.ts";
 import { withDeadline } from "../swarm/deadline.ts";
 
 // Nobody waits longer for one plugin to let go of one thing (ms), at shutdown above all.
@@ -26,13 +27,17 @@ export interface ScopeOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly swarms: SwarmsView;
-  net(signal: AbortSignal): PluginNet;
+  /** The generation before, which goes on running meanwhile. */
+  readonly before?: Scope;
+  net(scope: Scope): PluginNet;
   /** The registrations changed after the entry was committed. */
   changed(): void;
+  /** One of its handlers failed. */
+  failed?(failure: PluginError): void;
 }
 
-/** The scope of one entry of the profile. */
-export class Scope implements PluginScope<unknown>, AsyncDisposable {
+/** The scope of one generation of one entry of the profile. */
+export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   readonly name: string;
   readonly config: unknown;
   readonly clock: Clock;
@@ -40,21 +45,29 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
   readonly net: PluginNet;
   readonly log: Logger;
   readonly swarms: SwarmsView;
+  /** See {@link Owner}: set while the entry is quarantined. */
+  barred: string | undefined;
   readonly #options: ScopeOptions;
   readonly #abort = new AbortController();
   readonly #registrations = new Set<Registration>();
   readonly #timers = new Set<Timer>();
   readonly #cleanup: (() => unknown)[] = [];
-  #retired = false;
+  readonly #carried = new Map<string, { readonly version: number; save(): unknown }>();
+  readonly #disposed = Promise.withResolvers<void>();
+  #life: "running" | "draining" | "over" = "running";
+  #holds = 0;
+  #calls = 0;
+  #before: Scope | undefined;
 
   constructor(options: ScopeOptions) {
     this.#options = options;
+    this.#before = options.before;
     this.name = options.name;
     this.config = options.config;
     this.random = options.random;
     this.log = options.log;
     this.swarms = options.swarms;
-    this.net = options.net(this.#abort.signal);
+    this.net = options.net(this);
     this.clock = {
       now: () => options.clock.now(),
       wall: () => options.clock.wall(),
@@ -72,15 +85,26 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
     return this.#registrations;
   }
 
+  /** What it gave and that is in use: streams, and calls under way. */
+  get holds(): number {
+    return this.#holds + this.#calls;
+  }
+
   on<V extends Exclude<Verb, "keyed">, In, Out>(
     hook: Hook<V, In, Out>,
     handler: NoInfer<Handler<V, In, Out>>,
   ): Disposable {
-    return this.#register(registerHandler(this.name, hook, handler));
+    const { lends } = hook.contract;
+    if (hook.verb !== "around" || !lends) return this.#register(registerHandler(this, hook, handler));
+    const wrap = handler as Handler<"around", In, Out>;
+    const lending = async (input: In, next: (input: In) => Promise<Out>): Promise<Out> =>
+      lends(await wrap(input, next), this.#lend);
+    return this.#register(registerHandler(this, hook, lending as Handler<V, In, Out>));
   }
 
   provide<In, Out>(hook: Hook<"keyed", In, Out>, key: string, value: NoInfer<Out>): Disposable {
-    return this.#register(registerValue(this.name, hook, key, value));
+    const { lends } = hook.contract;
+    return this.#register(registerValue(this, hook, key, lends ? lends(value, this.#lend) : value));
   }
 
   use<R extends Disposable | AsyncDisposable>(resource: R): R {
@@ -92,15 +116,77 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
   }
 
   defer(run: () => void | Promise<void>): void {
-    if (this.#retired) throw new Error(`Cannot acquire anything for "${this.name}": the entry is retired`);
+    if (this.#life === "over") throw new Error(`Cannot acquire anything for "${this.name}": the entry is retired`);
     this.#cleanup.push(run);
   }
 
-  /** Retires the entry: the signal aborts, timers stop, and everything is disposed of, last first. */
+  carry<Data>(key: string, version: number, save: () => Data): Data | undefined {
+    this.#carried.set(key, { version, save });
+    const kept = this.#before === undefined ? undefined : this.#before.#carried.get(key);
+    if (kept?.version !== version) return undefined;
+    try {
+      return structuredClone(kept.save()) as Data;
+    } catch (error) {
+      this.log.error(`Cannot carry "${key}" over: ${errorText(error)}`);
+      return undefined;
+    }
+  }
+
+  hold(): Disposable {
+    this.#holds++;
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#holds--;
+        this.#whenIdle();
+      },
+    };
+  }
+
+  callBegan(): void {
+    this.#calls++;
+  }
+
+  callEnded(): void {
+    this.#calls--;
+    this.#whenIdle();
+  }
+
+  failed(failure: PluginError): void {
+    this.#options.failed?.(failure);
+  }
+
+  /** It was committed: nothing of the generation before is needed any more. */
+  committed(): void {
+    this.#before = undefined;
+  }
+
+  /**
+   * Takes the entry out: it gets no new calls, and is disposed of once nothing that it gave is in use, at the latest
+   * after `drain` milliseconds.
+   */
+  async retire(drain: number): Promise<void> {
+    if (this.#life === "running") {
+      this.#life = "draining";
+      this.#registrations.clear();
+      this.#carried.clear();
+      this.#before = undefined;
+      const drainTimer = this.#options.clock.after(drain, () => void this[Symbol.asyncDispose]());
+      this.#timers.add(drainTimer);
+      this.#whenIdle();
+    }
+    await this.#disposed.promise;
+  }
+
+  /** Ends the entry now: the signal aborts, timers stop, and everything is disposed of, last first. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#retired) return;
-    this.#retired = true;
+    if (this.#life === "over") return await this.#disposed.promise;
+    this.#life = "over";
     this.#registrations.clear();
+    this.#carried.clear();
+    this.#before = undefined;
     this.#abort.abort(new Error(`the entry "${this.name}" is retired`));
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
@@ -112,10 +198,30 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
       }
     }
     this.#cleanup.length = 0;
+    this.#disposed.resolve();
   }
 
+  #whenIdle(): void {
+    if (this.#life === "draining" && this.holds === 0) void this[Symbol.asyncDispose]();
+  }
+
+  /** Counts a stream that it gave until somebody closes it. */
+  readonly #lend = <S extends ByteStream>(stream: S): S => {
+    // What is no stream is the caller's to find out.
+    if (typeof stream?.close !== "function" || !Object.isExtensible(stream)) return stream;
+    const held = this.hold();
+    const close = stream.close;
+    stream.close = (reason) => {
+      held[Symbol.dispose]();
+      close.call(stream, reason);
+    };
+    return stream;
+  };
+
   #register(registration: Registration): Disposable {
-    if (this.#retired) throw new Error(`Cannot register for ${registration.hook.name}: "${this.name}" is retired`);
+    if (this.#life !== "running") {
+      throw new Error(`Cannot register for ${registration.hook.name}: "${this.name}" is retired`);
+    }
     this.#registrations.add(registration);
     try {
       this.#options.changed();
@@ -141,7 +247,7 @@ export class Scope implements PluginScope<unknown>, AsyncDisposable {
   }
 
   #after(milliseconds: number, run: () => void): Timer {
-    if (this.#retired) return { cancel: () => {} };
+    if (this.#life === "over") return { cancel: () => {} };
     const timer = this.#options.clock.after(milliseconds, () => {
       this.#timers.delete(timer);
       void this.#contain(run);

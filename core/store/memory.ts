@@ -42,6 +42,13 @@ export class StoreMemory {
     this.openFiles = new OpenFiles(limits.openFiles);
   }
 
+  /** Other limits from now on: lower ones ask for what is too much. */
+  setLimits(limits: StoreMemoryLimits): void {
+    this.openPieces.limit = limits.openPieces;
+    this.readAhead.limit = limits.readAhead;
+    this.openFiles.limit = limits.openFiles;
+  }
+
   /** Bytes in use by each pool, and how many files are open. */
   usage(): Record<string, number> {
     return {
@@ -56,7 +63,7 @@ export class StoreMemory {
 /** Buffers bounded by a number of bytes: over it, the holders that were used longest ago are asked to give theirs up. */
 export class Budget {
   readonly #pool: BufferPool;
-  readonly #limit: number;
+  #limit: number;
   readonly #idle = new Lru<BufferHolder>();
   readonly #listeners = new Set<() => void>();
   #used = 0;
@@ -66,6 +73,14 @@ export class Budget {
   constructor(pool: BufferPool, limit: number) {
     this.#pool = pool;
     this.#limit = limit;
+  }
+
+  set limit(bytes: number) {
+    this.#limit = bytes;
+    if (this.#used > bytes) {
+      this.#over = true;
+      this.reclaim();
+    } else this.#relax();
   }
 
   /** Bytes of all buffers in use. */

@@ -16,7 +16,7 @@ export class FileHandle implements LruNode {
 
 /** Keeps at most `limit` files open, besides those in use right now. */
 export class OpenFiles {
-  readonly #limit: number;
+  #limit: number;
   readonly #idle = new Lru<FileHandle>();
   #count = 0;
   /** Who waits for a descriptor, and until when. */
@@ -25,6 +25,11 @@ export class OpenFiles {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Another limit: what is over it closes as files are opened. */
+  set limit(files: number) {
+    this.#limit = files;
   }
 
   /** How many files are open. */

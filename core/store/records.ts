@@ -1,6 +1,6 @@
 // What outlives the process: the swarms, their statistics, and which pieces are on disk.
 import type { Database, SqlValue, Statement } from "../api/mod.ts";
-import type { SwarmLimits } from "../api/mod.ts";
+import type { SwarmLimits, SwarmSetting } from "../api/mod.ts";
 
 /** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
 export const PAGE_BYTES = 1024;
@@ -43,6 +43,8 @@ export interface SwarmOptions {
   readonly allowLocal: boolean;
   readonly peers: readonly string[];
   readonly trackers: readonly string[];
+  /** What the profile said of it last, if it brought it. */
+  readonly setting?: SwarmSetting;
 }
 
 /** Sums over the life of a swarm. Bytes, and milliseconds for `seedTime`. */
@@ -218,7 +220,8 @@ function readSwarm(row: Row): SwarmRecord {
     [options.paused, options.sequential, options.allowLocal].every((flag) => typeof flag === "boolean") &&
     (options.select === undefined || isArrayOf("number", options.select)) &&
     isArrayOf("string", options.peers) && isArrayOf("string", options.trackers) &&
-    isRecordOf(isPriority, options.priorities) && isRecordOf(isAmount, options.limits);
+    isRecordOf(isPriority, options.priorities) && isRecordOf(isAmount, options.limits) &&
+    (options.setting === undefined || typeof Object(options.setting).add === "string");
   if (!fits) throw new TypeError("its options are incomplete or of the wrong type");
   const sums = [row.uploaded, row.downloaded, row.wasted, row.seed_time];
   if (!sums.every(isAmount)) throw new TypeError("its sums are not amounts");

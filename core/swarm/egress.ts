@@ -52,9 +52,28 @@ export class Egress {
   /** What the names among the rules last resolved to. */
   readonly #resolved = new Map<string, readonly string[]>();
 
+  /** What `egress.allow` lists. */
+  #allowed: DisposableStack;
+
   /** @throws {ConfigError} on an entry that can't be read */
   constructor({ allow }: { readonly allow: readonly string[] }) {
-    for (const text of allow) this.grant(text);
+    this.#allowed = this.#grantAll(allow);
+  }
+
+  /**
+   * Allows what another `egress.allow` lists, beside the present one until either is dropped.
+   *
+   * @throws {ConfigError} on an entry that can't be read
+   */
+  stage(allow: readonly string[]): { commit(): void; abort(): void } {
+    const staged = this.#grantAll(allow);
+    return {
+      commit: () => {
+        this.#allowed.dispose();
+        this.#allowed = staged;
+      },
+      abort: () => staged.dispose(),
+    };
   }
 
   /** Why `address` may not be connected to, naming the setting that would allow it; undefined when it may. */
@@ -101,6 +120,12 @@ export class Egress {
     if ([...this.#exact.keys()].some((rule) => rule === `host ${host}` || rule.startsWith(`host ${host}:`))) {
       this.#resolved.set(host, ips);
     }
+  }
+
+  #grantAll(targets: readonly string[]): DisposableStack {
+    using stack = new DisposableStack();
+    for (const target of targets) stack.use(this.grant(target));
+    return stack.move();
   }
 
   #listed(kind: "ip" | "scope" | "host", name: string, port: number): boolean {

@@ -29,48 +29,59 @@ export interface ExtensionsSession {
 export class SessionExtensions {
   readonly #swarm: ExtensionsSwarm;
   readonly #session: ExtensionsSession;
-  readonly #running = new Map<string, PeerExtension>();
+  readonly #running = new Map<string, { readonly factory: PeerExtensionFactory; readonly extension: PeerExtension }>();
+  /** The message ids given so far. One is never given to another extension: messages under way must not reach it. */
+  readonly #ids = new Map<string, number>();
+  #greeted = false;
+  #toldUploadOnly = false;
 
   constructor(swarm: ExtensionsSwarm, session: ExtensionsSession) {
     this.#swarm = swarm;
     this.#session = session;
   }
 
-  /** Sends our extension handshake, or a further one, with the extensions that there are now. */
+  /**
+   * Sends our extension handshake with the extensions that there are now; a further one only when they changed. An
+   * extension that another factory provides now begins anew.
+   */
   greet(): void {
     const { machine, address } = this.#session;
     if (!machine.extendedProtocol) return;
     const wanted = new Map(this.#swarm.extensions);
-    const ids = new Map<string, number>();
-    for (const name of [...this.#running.keys()]) {
-      if (wanted.has(name)) continue;
-      this.#end(name);
-      ids.set(name, 0);
-    }
-    let id = 0;
+    const before = [...this.#running.keys()];
+    for (const [name, { factory }] of [...this.#running]) if (wanted.get(name) !== factory) this.#end(name);
     for (const [name, factory] of wanted) {
-      id++;
-      if (this.#running.has(name) || this.#begin(name, factory)) ids.set(name, id);
+      if (this.#running.has(name) || !this.#begin(name, factory) || !this.#greeted) continue;
+      // The peer said long ago what it speaks.
+      if (machine.peerOffers(name)) this.#call(name, (extension) => extension.peerHandshake?.(true));
     }
+    const ids = new Map<string, number>();
+    for (const name of before) ids.set(name, 0);
+    for (const name of this.#running.keys()) ids.set(name, this.#idOf(name));
+    const { uploadOnly } = this.#swarm;
+    const same = before.length === this.#running.size && before.every((name) => this.#running.has(name));
+    if (this.#greeted && same && this.#toldUploadOnly === uploadOnly) return;
+    this.#greeted = true;
+    this.#toldUploadOnly = uploadOnly;
     machine.sendExtendedHandshake({
       m: ids,
       v: CLIENT_VERSION,
       p: this.#swarm.listenPort || undefined,
       reqq: MAX_UPLOAD_QUEUE,
       yourip: address.ip,
-      uploadOnly: this.#swarm.uploadOnly || undefined,
+      uploadOnly: uploadOnly || undefined,
     });
   }
 
   /** The peer's extension handshake came. */
   peerHandshake(): void {
-    for (const [name, extension] of this.#running) {
-      this.#contain(name, () => extension.peerHandshake?.(this.#session.machine.peerOffers(name)));
+    for (const name of [...this.#running.keys()]) {
+      this.#call(name, (extension) => extension.peerHandshake?.(this.#session.machine.peerOffers(name)));
     }
   }
 
   message(name: string, payload: Uint8Array): void {
-    this.#contain(name, () => this.#running.get(name)?.message(payload));
+    this.#call(name, (extension) => extension.message(payload));
   }
 
   /** The session is over. */
@@ -95,14 +106,25 @@ export class SessionExtensions {
         close: (reason) => this.#session.close(reason),
       }));
     if (!extension) return false;
-    this.#running.set(name, extension);
+    this.#running.set(name, { factory, extension });
     return true;
   }
 
   #end(name: string): void {
-    const extension = this.#running.get(name);
+    const running = this.#running.get(name);
     this.#running.delete(name);
-    this.#contain(name, () => extension?.closed?.());
+    this.#contain(name, () => running?.extension.closed?.());
+  }
+
+  #idOf(name: string): number {
+    const id = this.#ids.get(name) ?? this.#ids.size + 1;
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  #call(name: string, run: (extension: PeerExtension) => unknown): void {
+    const running = this.#running.get(name);
+    if (running) this.#contain(name, () => run(running.extension));
   }
 
   /**

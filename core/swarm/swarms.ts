@@ -5,26 +5,17 @@
  * @module
  */
 import { errorText } from "../api/errors.ts";
-import {
-  type BindAddress,
-  type ByteStream,
-  CommandError,
-  type Timer,
-  type TransportListener,
-  transports,
-} from "../api/mod.ts";
-import { type InfoHash, type PeerAddress } from "../wire/mod.ts";
+import { type ByteStream, CommandError, type Timer } from "../api/mod.ts";
+import type { InfoHash } from "../wire/mod.ts";
 import { acceptAndShake, type OwnHandshake } from "./connect.ts";
-import { withDeadline } from "./deadline.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
+import { Listeners } from "./listeners.ts";
 import { PeerClosed } from "./peer_session.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 import type { Swarm } from "./swarm.ts";
 
 const TICK = 1_000;
-// Binding a socket takes no time; a transport that never does must not keep the rest from starting (ms).
-const LISTEN_TIMEOUT = 10_000;
 // While somebody wants to dial (ms): dials are spread over the second.
 const DIAL_TICK = 50;
 // Upload slots when no limit is set: enough to fill any link, few enough that each is worth having.
@@ -46,8 +37,7 @@ export class Swarms {
   readonly #kernel: Kernel;
   readonly #byKey = new Map<string, Swarm>();
   readonly #byWireId = new Map<string, Swarm>();
-  readonly #listeners: TransportListener[] = [];
-  #port = 0;
+  readonly listeners: Listeners;
   readonly #shaking = new Set<ByteStream>();
   /** Handshakes under way, by IP. */
   readonly #pending = new Map<string, number>();
@@ -64,6 +54,7 @@ export class Swarms {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.listeners = new Listeners(kernel.host.clock, (transport, stream) => void this.#accept(transport, stream));
   }
 
   get all(): Iterable<Swarm> {
@@ -78,18 +69,6 @@ export class Swarms {
     let count = this.#shaking.size;
     for (const swarm of this.all) count += swarm.peers.sessions.size;
     return count;
-  }
-
-  /**
-   * The port that trackers are told, 0 without a transport. It outlives the listeners, since trackers know by it who
-   * leaves.
-   */
-  get port(): number {
-    return this.#port;
-  }
-
-  get listening(): readonly PeerAddress[] {
-    return this.#listeners.map(({ address }) => address);
   }
 
   /** The swarm of that key, or of a prefix that only one has. */
@@ -118,29 +97,6 @@ export class Swarms {
     for (const id of swarm.id.wireIds) this.#byWireId.delete(id.hex);
   }
 
-  /** Listens at every address over every transport. Undoes what it did and throws when one can't. */
-  async listen(at: readonly BindAddress[]): Promise<void> {
-    const { bus } = this.#kernel;
-    try {
-      for (const name of bus.keys(transports)) {
-        for (const address of at) {
-          const transport = bus.get(transports, name)!;
-          const listener = await withDeadline(
-            this.#kernel.host.clock,
-            LISTEN_TIMEOUT,
-            `transport "${name}" did not listen`,
-            () => transport.listen(address, (stream) => void this.#accept(name, stream)),
-          );
-          this.#listeners.push(listener);
-          this.#port ||= listener.address.port;
-        }
-      }
-    } catch (error) {
-      this.#stopListening();
-      throw error;
-    }
-  }
-
   start(): void {
     const tick = (): void => {
       this.#tick = this.#kernel.host.clock.after(TICK, tick);
@@ -154,7 +110,7 @@ export class Swarms {
     this.#tick?.cancel();
     this.#dialTimer?.cancel();
     this.#abort.abort(new PeerClosed("this client stops"));
-    this.#stopListening();
+    this.listeners.close();
     for (const stream of this.#shaking) stream.close(new PeerClosed("this client stops"));
     await Promise.all([...this.all].map((swarm) => swarm.stop()));
   }
@@ -166,10 +122,6 @@ export class Swarms {
       this.#dialTimer = undefined;
       if (this.#dial(this.#kernel.host.clock.now())) this.wake();
     });
-  }
-
-  #stopListening(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
   #everySecond(now: number): void {
