@@ -1,7 +1,7 @@
 import type { BindAddress } from "../api/host.ts";
 import { boolean, integer, number, oneOf, scalar, type Schema, string } from "../api/schema.ts";
 import { list, object, optional, withDefault } from "../api/schema_shape.ts";
-import { asText } from "../api/schema_support.ts";
+import { asText, mismatch } from "../api/schema_support.ts";
 import { bindAddress, duration, hostPort, path, rate, size } from "../api/schema_text.ts";
 import { parseMagnet } from "../wire/magnet.ts";
 import { parseHostPort, parseIp } from "../wire/peer_address.ts";
@@ -74,9 +74,13 @@ export const profileSchema = object({
 /** Hosts, perhaps with a port, or `true` for every host. */
 function hostsOrAll(): Schema<readonly string[] | true> {
   const hosts = list(string({ minLength: 1, maxLength: 256 }));
+  const expects = 'a list of hosts such as "tracker.example:443", or true';
   return {
-    expects: 'a list of hosts such as "tracker.example:443", or true',
-    decode: (node) => node.value === true ? true : hosts.decode(node),
+    expects,
+    decode(node) {
+      if (node.value === true) return true;
+      return Array.isArray(node.value) ? hosts.decode(node) : void node.problem(mismatch(node, expects, node.value));
+    },
   };
 }
 

@@ -85,8 +85,8 @@ Deno.test("loadProfile() gives what each case expects", async (t) => {
 
 Deno.test("config.example.yaml loads, and what it shows are the defaults", async () => {
   const text = Deno.readTextFileSync(new URL("../../config.example.yaml", import.meta.url));
-  const { plugins, ...shown } = await load(text, "config.example.yaml");
-  const { plugins: _, ...defaults } = await load("plugins: []\n");
+  const { plugins, places: _, ...shown } = await load(text, "config.example.yaml");
+  const { plugins: _none, places: _elsewhere, ...defaults } = await load("plugins: []\n");
   assert.deepEqual(shown, defaults);
   assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "peers"]);
 });
