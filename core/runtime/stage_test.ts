@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { ConfigError, definePlugin, object, type Plugin, type PluginEntry, transports } from "../api/mod.ts";
+import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
 import { createSimulation } from "../host/memory/mod.ts";
 import { Scope } from "./scope.ts";
-import { retire, type StagedEntry, stagePlugins, tableOf } from "./stage.ts";
+import { disposeAll, type StagedEntry, stagePlugins } from "./stage.ts";
+import { testEntry } from "./test_entry.ts";
 
 interface Script {
-  readonly needs?: readonly string[];
-  readonly provides?: readonly string[];
   readonly setup?: Plugin["setup"];
   readonly scopeFails?: boolean;
 }
@@ -16,37 +15,25 @@ async function stage(scripts: Record<string, Script>, undone: string[] = []): Pr
   const simulation = createSimulation({ seed: 1 });
   const { clock, random } = simulation;
   const quiet = (): void => {};
-  const entries: PluginEntry[] = Object.keys(scripts).map((name, i) => ({
-    name,
-    use: name,
-    config: {},
-    place: { file: "p.yaml", line: i + 1, column: 5 },
-  }));
-  return await simulation.complete(stagePlugins({
-    clock,
-    entries,
-    resolvePlugin: (use) => {
-      const { setup = quiet, ...rest } = scripts[use];
-      if (use.startsWith("missing")) return Promise.reject(new Error(`no plugin "${use}"`));
-      return Promise.resolve(definePlugin({ name: use, config: object({}), setup, ...rest }) as Plugin);
-    },
-    remedies: () => Promise.resolve([]),
-    scope: ({ name }) => {
-      if (scripts[name].scopeFails) throw new Error("bad egress");
-      const scope = new Scope({
-        name,
-        config: {},
-        clock,
-        random,
-        log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-        swarms: [] as never,
-        net: () => ({}) as never,
-        changed: quiet,
-      });
-      scope.defer(() => void undone.push(name));
-      return scope;
-    },
-  }));
+  const entries: PluginEntry[] = Object.entries(scripts).map(([name, { setup = quiet }], i) =>
+    testEntry({ name, setup }, { place: { file: "p.yaml", line: i + 1, column: 5 } })
+  );
+  const staging = stagePlugins(clock, entries, ({ name }) => {
+    if (scripts[name].scopeFails) throw new Error("bad egress");
+    const scope = new Scope({
+      name,
+      config: {},
+      clock,
+      random,
+      log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+      swarms: [] as never,
+      net: () => ({}) as never,
+      changed: quiet,
+    });
+    scope.defer(() => void undone.push(name));
+    return scope;
+  });
+  return await simulation.complete(staging);
 }
 
 async function problems(scripts: Record<string, Script>, undone: string[] = []): Promise<readonly string[]> {
@@ -59,17 +46,12 @@ async function problems(scripts: Record<string, Script>, undone: string[] = []):
   return [];
 }
 
-const provide = (key: string): Plugin["setup"] => (scope) => void scope.provide(transports, key, {} as never);
-
-Deno.test("plugins start by need, and stand in the profile's order", async () => {
+Deno.test("plugins start in the order given", async () => {
   const order: string[] = [];
-  const note = (name: string) => (): void => void order.push(name);
-  const staged = await stage({
-    pex: { needs: ["sessions"], setup: note("pex") },
-    tcp: { provides: ["sessions"], setup: note("tcp") },
-  });
+  const note = (name: string): Script => ({ setup: () => void order.push(name) });
+  const staged = await stage({ tcp: note("tcp"), pex: note("pex") });
   assert.deepEqual(order, ["tcp", "pex"]);
-  assert.deepEqual(staged.map(({ entry }) => entry.name), ["pex", "tcp"]);
+  assert.deepEqual(staged.map(({ entry }) => entry.name), ["tcp", "pex"]);
 });
 
 Deno.test("a plugin that fails while starting is named, and all that had started is undone, last first", async () => {
@@ -93,25 +75,9 @@ Deno.test("a setup that rejects, and a scope that can't be made, are named too",
   assert.deepEqual(undone, ["a"]);
 });
 
-Deno.test("every plugin that can't be loaded is told at once", async () => {
-  assert.deepEqual(await problems({ missing1: {}, ok: {}, missing2: {} }), [
-    'p.yaml:1:5: cannot load "missing1": no plugin "missing1"',
-    'p.yaml:3:5: cannot load "missing2": no plugin "missing2"',
-  ]);
-});
-
-Deno.test("two plugins for one key are refused, and undone", async () => {
+Deno.test("disposeAll() undoes everything, last first", async () => {
   const undone: string[] = [];
-  const [problem] = await problems({ a: { setup: provide("tcp") }, b: { setup: provide("tcp") } }, undone);
-  assert.match(problem, /"a".*"b"/);
-  assert.deepEqual(undone, ["b", "a"]);
-});
-
-Deno.test("retire() undoes everything, last first", async () => {
-  const undone: string[] = [];
-  const staged = await stage({ a: { setup: provide("tcp") }, b: {} }, undone);
-  assert.deepEqual(tableOf(staged, 1).values(transports).map(({ key }) => key), ["tcp"]);
-  await retire(staged);
+  await disposeAll(await stage({ a: {}, b: {} }, undone));
   assert.deepEqual(undone, ["b", "a"]);
 });
 

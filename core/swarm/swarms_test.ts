@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Transport, transports } from "../api/mod.ts";
+import { type BindAddress, type Transport, transports } from "../api/mod.ts";
 import { registerValue } from "../bus/mod.ts";
 import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
@@ -76,21 +76,22 @@ interface Bench {
   readonly simulation: Simulation;
   readonly host: MemoryHost;
   readonly swarms: Swarms;
+  readonly tcp: Transport;
   readonly all: FakeSwarm[];
 }
 
 function bench(count: number, limits = {}): Bench {
   const simulation = createSimulation({ seed: 1 });
   const host = simulation.host("me");
-  const value: Transport = tcpTransport(host.net as never);
+  const tcp = tcpTransport(host.net as never);
   const kernel = testKernel(host, {
     limits,
-    registrations: [registerValue(testOwner("tcp"), transports, "tcp", value)],
+    registrations: [registerValue(testOwner("tcp"), transports, "tcp", tcp)],
   });
   const swarms = new Swarms(kernel);
   const all = Array.from({ length: count }, (_, i) => new FakeSwarm(i + 1));
   for (const swarm of all) swarms.add(swarm as unknown as Swarm);
-  return { simulation, host, swarms, all };
+  return { simulation, host, swarms, tcp, all };
 }
 
 Deno.test("a swarm is found by its key, by its wire id, and by a prefix that no other has", () => {
@@ -151,6 +152,11 @@ Deno.test("dials keep to their rate and to the half-open limit, and swarms have 
   await simulation.complete(swarms.stop());
 });
 
+/** Listens over the bench's transports. */
+async function listen({ swarms, tcp }: Bench, at: readonly BindAddress[]): Promise<void> {
+  (await swarms.listeners.stage(at, new Map([["tcp", tcp]]))).commit();
+}
+
 /** Connects from `host`, and shakes hands for the swarm. */
 async function join(world: Bench, host: MemoryHost, infoHash: InfoHash): Promise<boolean> {
   const stream = await host.net.connect(peerAddress(world.host.ip, 6881));
@@ -162,8 +168,8 @@ async function join(world: Bench, host: MemoryHost, infoHash: InfoHash): Promise
 Deno.test("who connects is taken to the swarm that it names, unless it is banned or names none", async () => {
   const world = bench(2);
   const { simulation, swarms, all } = world;
-  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
-  assert.deepEqual(swarms.listening.map(({ port }) => port), [6881]);
+  await simulation.complete(listen(world, [{ ip: "0.0.0.0", port: 6881 }]));
+  assert.deepEqual(swarms.listeners.addresses.map(({ port }) => port), [6881]);
   const [peer, banned] = [simulation.host("peer"), simulation.host("banned")];
   all[1].peers.banned.add(banned.ip);
   const [id] = all[1].id.wireIds;
@@ -178,7 +184,7 @@ Deno.test("who connects is taken to the swarm that it names, unless it is banned
 Deno.test("beyond the limit of connections nobody is accepted", async () => {
   const world = bench(1, { connections: 2, acceptsPerAddress: 10 });
   const { simulation, swarms, all } = world;
-  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
+  await simulation.complete(listen(world, [{ ip: "0.0.0.0", port: 6881 }]));
   const answers: boolean[] = [];
   for (let i = 0; i < 4; i++) {
     answers.push(await simulation.complete(join(world, simulation.host(`p${i}`), all[0].id.wireIds[0])));
@@ -188,8 +194,9 @@ Deno.test("beyond the limit of connections nobody is accepted", async () => {
 });
 
 Deno.test("one address has only so many handshakes pending, however slowly they came", async () => {
-  const { simulation, host, swarms } = bench(1, { acceptsPerAddress: 3 });
-  await simulation.complete(swarms.listen([{ ip: "0.0.0.0", port: 6881 }]));
+  const world = bench(1, { acceptsPerAddress: 3 });
+  const { simulation, host, swarms } = world;
+  await simulation.complete(listen(world, [{ ip: "0.0.0.0", port: 6881 }]));
   swarms.start();
   const attacker = simulation.host("attacker");
   for (let i = 0; i < 9; i++) {
@@ -204,12 +211,13 @@ Deno.test("one address has only so many handshakes pending, however slowly they 
 });
 
 Deno.test("when one address can't be listened on, none is", async () => {
-  const { simulation, host, swarms } = bench(0);
+  const world = bench(0);
+  const { simulation, host, swarms } = world;
   const taken = await simulation.complete(host.net.listen({ ip: "0.0.0.0", port: 7000 }));
   const both = [{ ip: "0.0.0.0", port: 6881 }, { ip: "0.0.0.0", port: 7000 }];
-  await assert.rejects(simulation.complete(swarms.listen(both)), /7000/);
-  assert.deepEqual(swarms.listening, []);
+  await assert.rejects(simulation.complete(listen(world, both)), /7000/);
+  assert.deepEqual(swarms.listeners.addresses, []);
   taken.close();
-  await simulation.complete(swarms.listen(both));
+  await simulation.complete(listen(world, both));
   await simulation.complete(swarms.stop());
 });
