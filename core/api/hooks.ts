@@ -4,6 +4,19 @@
  * @module
  */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import {
+  admitCodec,
+  configReloadedCodec,
+  discoverCodec,
+  metadataCodec,
+  peerClosedCodec,
+  peerCodec,
+  pieceCodec,
+  pluginStateCodec,
+  swarmCodec,
+  swarmStateCodec,
+  trackerStatusCodec,
+} from "./codecs.ts";
 import { defineHook } from "./hook.ts";
 import type { Hook, Lend } from "./hook.ts";
 import type { ByteStream } from "./host.ts";
@@ -93,7 +106,7 @@ export interface PieceEvent extends SwarmEvent {
 export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = defineHook<
   DiscoverRequest,
   PeerCandidate
->()("gather", "peers.discover", { deadline: 60_000, onFailure: "skip" });
+>()("gather", "peers.discover", { deadline: 60_000, onFailure: "skip", codec: discoverCodec });
 
 /**
  * Candidates are about to enter a peer pool, or a peer that dialed us (source `incoming`) shook hands. A filter that
@@ -102,7 +115,7 @@ export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = def
 export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
   "first",
   "peers.admit",
-  { deadline: 5_000, onFailure: "refuse" },
+  { deadline: 5_000, onFailure: "refuse", codec: admitCodec },
 );
 
 /** A peer is being dialed: wrap it to encrypt or to refuse. */
@@ -150,65 +163,72 @@ export const wireExtensions: Hook<"keyed", string, PeerExtensionFactory> = defin
 export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Array> = defineHook<
   { readonly id: TorrentId },
   Uint8Array
->()("first", "metadata.resolve", { onFailure: "skip" });
+>()("first", "metadata.resolve", { onFailure: "skip", codec: metadataCodec });
 
 /** A swarm was added, by the profile or by a command. */
 export const swarmAdded: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.added", {
   onFailure: "skip",
+  codec: swarmCodec,
 });
 
 /** A swarm was removed. */
 export const swarmRemoved: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.removed", {
   onFailure: "skip",
+  codec: swarmCodec,
 });
 
 /** A swarm's state changed: checking, downloading, seeding, paused, failed. */
 export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; readonly error?: string }, void> =
   defineHook<SwarmEvent & { readonly state: string; readonly error?: string }>()("event", "swarm.state", {
     onFailure: "skip",
+    codec: swarmStateCodec,
   });
 
 /** A peer finished its handshake. */
 export const peerConnected: Hook<"event", PeerEvent, void> = defineHook<PeerEvent>()("event", "peer.connected", {
   onFailure: "skip",
+  codec: peerCodec,
 });
 
 /** A peer's connection ended; `reason` says why. */
 export const peerClosed: Hook<"event", PeerEvent & { readonly reason: string }, void> = defineHook<
   PeerEvent & { readonly reason: string }
->()("event", "peer.closed", { onFailure: "skip" });
+>()("event", "peer.closed", { onFailure: "skip", codec: peerClosedCodec });
 
 /** A piece was verified and is on disk. */
 export const pieceVerified: Hook<"event", PieceEvent, void> = defineHook<PieceEvent>()("event", "piece.verified", {
   onFailure: "skip",
+  codec: pieceCodec,
 });
 
 /** A piece did not match its hash. */
 export const pieceFailed: Hook<"event", PieceEvent, void> = defineHook<PieceEvent>()("event", "piece.failed", {
   onFailure: "skip",
+  codec: pieceCodec,
 });
 
 /** Every wanted piece is there. */
 export const swarmCompleted: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.completed", {
   onFailure: "skip",
+  codec: swarmCodec,
 });
 
 /** A tracker answered or failed. */
 export const trackerStatus: Hook<"event", SwarmEvent & { readonly status: TrackerStatus }, void> = defineHook<
   SwarmEvent & { readonly status: TrackerStatus }
->()("event", "tracker.status", { onFailure: "skip" });
+>()("event", "tracker.status", { onFailure: "skip", codec: trackerStatusCodec });
 
 /** A plugin was left out after repeated faults (`quarantined`), or takes part again (`running`). */
 export const pluginState: Hook<"event", PluginStateEvent, void> = defineHook<PluginStateEvent>()(
   "event",
   "plugin.state",
-  { onFailure: "skip" },
+  { onFailure: "skip", codec: pluginStateCodec },
 );
 
 /** A new configuration was committed. */
 export const configReloaded: Hook<"event", { readonly generation: number }, void> = defineHook<
   { readonly generation: number }
->()("event", "config.reloaded", { onFailure: "skip" });
+>()("event", "config.reloaded", { onFailure: "skip", codec: configReloadedCodec });
 
 function lendOpened(opened: OpenedStream, lend: Lend): OpenedStream {
   return { ...opened, stream: lend(opened.stream) };
