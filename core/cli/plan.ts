@@ -1,6 +1,8 @@
 /** `weft plan`: what a reload would change. @module */
+import { ConfigError, type PlanChange, type Settings } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
-import { changesText, startingChanges } from "./change_text.ts";
+import { changesText } from "./change_text.ts";
+import { planEntries, planSwarms, readProfileSwarms } from "../runtime/mod.ts";
 import { findWeft } from "./connection.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
@@ -27,7 +29,7 @@ export function addPlan(program: Program, context: Context): void {
       const client = await findWeft(context, state);
       const changes = client
         ? (await client.plan(resolvePath(context.cwd, profile))).changes
-        : startingChanges(settings);
+        : await startingChanges(context, settings);
       const running = client !== undefined;
       const text = running
         ? changes.length === 0 ? "nothing would change\n" : changesText(changes)
@@ -35,4 +37,11 @@ export function addPlan(program: Program, context: Context): void {
       context.terminal.out(options.json ? JSON.stringify({ running, changes }, null, 2) + "\n" : text);
       context.exitCode = exitCodes.done;
     });
+}
+
+/** What these settings would start where nothing runs. */
+async function startingChanges({ host }: Context, settings: Settings): Promise<readonly PlanChange[]> {
+  const { swarms, problems } = await readProfileSwarms(host.disk, settings.swarms);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return [...planEntries([], settings.plugins).changes, ...planSwarms([], swarms).changes];
 }

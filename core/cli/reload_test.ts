@@ -138,13 +138,16 @@ Deno.test("weft plan shows what a reload would change, and does nothing", () =>
 
 Deno.test("weft plan lists what would start where nothing runs, and every mistake", () =>
   inWorld(async (world) => {
-    await write(world, "/home/weft.yaml", profile);
+    const magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film";
+    await write(world, "/home/weft.yaml", `plugins:\n  - use: tcp\nswarms:\n  - add: "${magnet}"\n`);
     const { out } = await world.done("plan", "weft.yaml");
     assert.equal(
       out,
-      'no Weft runs with this state ("/home/weft.db"); "weft run" would start:\n+ plugin tcp\n+ swarm data.torrent\n',
+      'no Weft runs with this state ("/home/weft.db"); "weft run" would start:\n+ plugin tcp\n+ swarm film\n',
     );
     assert.equal(JSON.parse((await world.done("plan", "weft.yaml", "--json")).out).running, false);
+    await write(world, "/home/weft.yaml", profile);
+    assert.match((await world.done("plan", "weft.yaml")).error, /^weft\.yaml:4:5: cannot add "\/home\/data\.torrent"/);
     await write(world, "/home/weft.yaml", "plugins:\n  - use: tpc\n");
     const { code, error } = await world.done("plan", "weft.yaml");
     assert.equal(code, 2);
