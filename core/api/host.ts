@@ -243,6 +243,35 @@ export interface HostIsolates {
   start(options: IsolateOptions): Promise<Isolate>;
 }
 
+/** A module that could not be read or run. The message begins with the place, where it is known. */
+export class ModuleError extends Error {
+  override readonly name = "ModuleError";
+}
+
+/** The code behind a module, as it is now. */
+export interface ModuleCode {
+  /** Changes when the module does, or a local file that it imports, however far down. */
+  readonly version: string;
+  /** Those files, absolute: none for code that comes from elsewhere. One of them may be missing. */
+  readonly files: readonly string[];
+}
+
+/** A module that ran. */
+export interface LoadedModule extends ModuleCode {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/** Loads code while Weft runs. Failures are {@link ModuleError}. */
+export interface HostModules {
+  /** Looks at a module without running it. */
+  inspect(url: string): Promise<ModuleCode>;
+  /**
+   * Imports a module as it is now, with the local files that it imports; the same version gives the same instance.
+   * What it imports under the name `weft` is always one and the same.
+   */
+  load(url: string): Promise<LoadedModule>;
+}
+
 /** A value that SQLite stores. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
@@ -283,6 +312,8 @@ export interface Host {
   readonly net: HostNet;
   readonly disk: Disk;
   readonly db: HostDb;
+  /** Absent where no code can be loaded. */
+  readonly modules?: HostModules;
   /** Absent where nothing can run apart. */
   readonly isolates?: HostIsolates;
 }

@@ -26,9 +26,11 @@ const realWorld: World = {
   async run(body) {
     const directory = await Deno.makeTempDir({ prefix: "weft-host-" });
     const host = denoHost();
+    const awake = setInterval(() => {}, 60_000); // a watch alone doesn't keep older Denos from ending
     try {
       await body(host, directory);
     } finally {
+      clearInterval(awake);
       await host.close();
       await Deno.remove(directory, { recursive: true });
     }

@@ -6,6 +6,7 @@
 import type { Host } from "../../api/host.ts";
 import { denoClock } from "./clock.ts";
 import { DenoDisk } from "./disk.ts";
+import { DenoModules } from "./modules.ts";
 import { DenoNet } from "./net.ts";
 import { DenoRandom } from "./random.ts";
 import { HostWorkers } from "./workers.ts";
@@ -28,6 +29,7 @@ export function denoHost({ caCerts = [] }: { caCerts?: readonly string[] } = {})
     net: new DenoNet(caCerts),
     disk: new DenoDisk(workers),
     db: workers,
+    modules: new DenoModules(),
     close: () => workers.close(),
   };
 }
