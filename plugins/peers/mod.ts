@@ -38,6 +38,7 @@ export default definePlugin({
   name: "peers",
   summary: "Names the peers that the profile lists",
   config: object({ peers: list(hostPort(), { maxItems: 1000 }), swarm: optional(swarm) }),
+  example: { peers: ["192.0.2.7:6881", "peer.example:6881"] },
   provides: ["peers.discover"],
   egress: ({ peers }: PeersConfig) =>
     peers.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`),

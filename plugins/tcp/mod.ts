@@ -18,6 +18,7 @@ export default definePlugin({
   name: "tcp",
   summary: "Connects to peers and accepts them over TCP",
   config: object({}),
+  example: {},
   provides: ["transports", "transports:tcp"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     plugin.provide(transports, "tcp", tcpTransport(plugin.net));

@@ -42,6 +42,7 @@ export default definePlugin({
     user_agent: string({ default: "Weft/0.1" }),
     numwant: integer({ default: 200, min: 1, max: 1000 }),
   }),
+  example: { timeout: "20s", numwant: 100 },
   provides: ["trackers.client", "trackers.client:http", "trackers.client:https"],
   setup(plugin: PluginScope<TrackerHttpConfig>) {
     const client = httpTracker(plugin);

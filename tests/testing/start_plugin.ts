@@ -2,7 +2,6 @@
 import {
   decodeValue,
   discoverPeers,
-  type Hook,
   type HttpHandler,
   InfoHash,
   type Logger,

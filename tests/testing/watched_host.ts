@@ -8,6 +8,9 @@ export interface WatchedHost {
   open(): readonly string[];
 }
 
+// A loop over clock.turn() at one instant would hold simulated time still for good: each further turn takes 1 ms.
+const TURNS_AT_ONCE = 10_000;
+
 type Own = <R extends { close(...args: never): unknown }>(what: string, resource: R) => R;
 type During = <T>(what: string, work: Promise<T>) => Promise<T>;
 
@@ -45,14 +48,20 @@ export function watchHost(host: Host, sent: (what: URL | Uint8Array) => void = (
       random: host.random,
       disk: host.disk,
       db: host.db,
-      clock: watchTimers(host.clock, begin),
+      clock: watchTimers(host.clock, begin, during),
       net: watchNet(host.net, own, during, sent),
     },
     open: () => [...open].map(({ what }) => what),
   };
 }
 
-function watchTimers(clock: Clock, begin: (what: string) => () => void): Clock {
+function watchTimers(clock: Clock, begin: (what: string) => () => void, during: During): Clock {
+  let [turns, instant] = [0, -1];
+  const turn = (): Promise<void> => {
+    if (instant !== clock.now()) [turns, instant] = [0, clock.now()];
+    if (++turns <= TURNS_AT_ONCE) return clock.turn();
+    return new Promise((resolve) => void clock.after(1, resolve));
+  };
   const after = (milliseconds: number, run: () => void): Timer => {
     const end = begin(`a timer of ${milliseconds} ms`);
     const timer = clock.after(milliseconds, () => {
@@ -66,7 +75,7 @@ function watchTimers(clock: Clock, begin: (what: string) => () => void): Clock {
       },
     };
   };
-  return { now: () => clock.now(), wall: () => clock.wall(), after, turn: () => clock.turn() };
+  return { now: () => clock.now(), wall: () => clock.wall(), after, turn: () => during("a turn of the clock", turn()) };
 }
 
 function watchNet(net: HostNet, own: Own, during: During, sent: (what: URL | Uint8Array) => void): HostNet {
