@@ -125,11 +125,14 @@ export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<Di
   { deadline: 30_000, onFailure: "refuse", lends: lendOpened },
 );
 
-/** A connection came in: wrap it to decrypt or to refuse. */
+/**
+ * A connection came in: wrap it to decrypt or to refuse. The kernel closes a stream that hasn't shaken hands after 10 s,
+ * so that only a wrap that hangs by itself misses the deadline.
+ */
 export const acceptPeer: Hook<"around", AcceptRequest, OpenedStream> = defineHook<AcceptRequest, OpenedStream>()(
   "around",
   "peers.accept",
-  { deadline: 10_000, onFailure: "refuse", lends: lendOpened },
+  { deadline: 20_000, onFailure: "refuse", lends: lendOpened },
 );
 
 /** Ways to reach peers, by name: `tcp`, `utp`. Their order in the profile is the order of preference. */

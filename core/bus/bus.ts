@@ -245,7 +245,7 @@ function matters({ owner, hook }: Registration): boolean {
   return owner.barred === undefined || hook.contract.onFailure === "refuse";
 }
 
-/** By name, so that a plugin's bundled copy of the class counts too. */
+/** By name, so that a plugin's bundled copy of a class counts too. A stream that breaks is nobody's fault here. */
 function isPeerFault(error: unknown): boolean {
-  return error instanceof Error && error.name === "ProtocolError";
+  return error instanceof Error && (error.name === "ProtocolError" || error.name === "NetError");
 }

@@ -36,6 +36,8 @@ interface OpenPiece {
   missing: number;
   /** The source that fetches it alone, while that is quick enough. */
   owner: number | undefined;
+  /** No longer wanted: what was asked for may still come, and nothing else is asked for. */
+  parked: boolean;
 }
 
 const RECEIVED = 255;
@@ -111,7 +113,7 @@ export class Picker {
   setPriorities(priorities: Uint8Array): void {
     this.#priority.set(priorities);
     for (const open of this.#open.values()) {
-      if (!this.wants(open.piece) && !this.#deadlines.has(open.piece)) this.#close(open);
+      this.#park(open, !this.wants(open.piece) && !this.#deadlines.has(open.piece));
     }
     this.reset();
   }
@@ -120,6 +122,8 @@ export class Picker {
   setDeadline(piece: number, deadline: number | undefined): void {
     if (deadline === undefined) this.#deadlines.delete(piece);
     else this.#deadlines.set(piece, deadline);
+    const open = this.#open.get(piece);
+    if (open) this.#park(open, deadline === undefined && !this.wants(piece));
   }
 
   /** A source has these pieces now. */
@@ -195,7 +199,7 @@ export class Picker {
     if (!open || open.blocks[block] === RECEIVED) return;
     if (open.blocks[block]++ > 0) return;
     open.free--;
-    this.#freeBlocks--;
+    if (!open.parked) this.#freeBlocks--;
   }
 
   /**
@@ -214,7 +218,10 @@ export class Picker {
         if (source !== from && source.hasRequested(piece, block)) source.cancel(piece, block);
       }
     }
-    if (--open.missing > 0) return false;
+    if (--open.missing > 0) {
+      if (open.parked) this.#park(open, true);
+      return false;
+    }
     this.#open.delete(piece);
     this.#judged.add(piece);
     return true;
@@ -230,9 +237,10 @@ export class Picker {
     open.blocks[block]--;
     if (askedOf > 1) return;
     open.free++;
-    this.#freeBlocks++;
+    if (!open.parked) this.#freeBlocks++;
     open.cursor = Math.min(open.cursor, block);
-    if (open.missing === open.free && open.missing === open.blocks.length) this.#close(open);
+    if (open.parked) this.#park(open, true);
+    else if (open.missing === open.free && open.missing === open.blocks.length) this.#close(open);
   }
 
   /** A source is gone, after its requests were released: what it fetched alone is anybody's. */
@@ -260,15 +268,22 @@ export class Picker {
 
   #close(open: OpenPiece): void {
     this.#open.delete(open.piece);
-    this.#freeBlocks -= open.free;
+    if (!open.parked) this.#freeBlocks -= open.free;
     this.#place(open.piece);
+  }
+
+  /** Asks for no more of a piece, or goes on with it. One that is parked is forgotten once nothing is under way. */
+  #park(open: OpenPiece, parked: boolean): void {
+    if (open.parked !== parked) this.#freeBlocks += parked ? -open.free : open.free;
+    open.parked = parked;
+    if (parked && open.missing === open.free) this.#close(open);
   }
 
   #openPiece(piece: number, owner: number): OpenPiece {
     let open = this.#open.get(piece);
     if (open) return open;
     const blocks = blocksIn(this.#shape, piece);
-    open = { piece, blocks: new Uint8Array(blocks), free: blocks, cursor: 0, missing: blocks, owner };
+    open = { piece, blocks: new Uint8Array(blocks), free: blocks, cursor: 0, missing: blocks, owner, parked: false };
     this.#open.set(piece, open);
     this.#freeBlocks += blocks;
     // Open pieces are found in #open, not in the order.
@@ -306,7 +321,7 @@ export class Picker {
     let taken = 0;
     for (const open of this.#open.values()) {
       if (taken === count) break;
-      if (open.free === 0 || !source.has(open.piece)) continue;
+      if (open.free === 0 || open.parked || !source.has(open.piece)) continue;
       if (
         open.owner !== source.key && open.owner !== undefined && !(slow && this.#shape.pieceLength > 4 * BLOCK_SIZE)
       ) {
@@ -322,7 +337,7 @@ export class Picker {
     let taken = 0;
     for (const open of this.#open.values()) {
       if (taken === count) break;
-      if (open.free > 0 && source.has(open.piece)) taken += this.#take(open, count - taken, out);
+      if (open.free > 0 && !open.parked && source.has(open.piece)) taken += this.#take(open, count - taken, out);
     }
     return taken;
   }
@@ -333,7 +348,7 @@ export class Picker {
     for (let copies = 1; copies < ENDGAME_COPIES && taken < count; copies++) {
       for (const open of this.#open.values()) {
         if (taken === count) break;
-        if (!source.has(open.piece)) continue;
+        if (open.parked || !source.has(open.piece)) continue;
         for (let block = 0; block < open.blocks.length && taken < count; block++) {
           if (open.blocks[block] !== copies || source.hasRequested(open.piece, block)) continue;
           if (isAmong(out, open.piece, block)) continue;

@@ -300,6 +300,7 @@ Deno.test("whatever happens, no block is asked for twice before the endgame, and
       }
       assert.equal(bench.picker.wantedCount, 0, "some piece never came");
     }),
+    { numRuns: 1_000 },
   );
 });
 
