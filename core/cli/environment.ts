@@ -13,6 +13,11 @@ export interface Environment {
   readonly host: Host;
   readonly terminal: Terminal;
   readonly builtins: Builtins;
+  /**
+   * Plugins compiled into the binary, by `use` as their profile writes it, such as `./roster.ts`. For a profile beside
+   * which that path would lead, they take the place of the file; code that runs apart is always read from disk.
+   */
+  readonly embedded?: Builtins;
   readonly start: StartRuntime;
   readonly version: string;
   /** The folder that relative paths stand in, absolute. */

@@ -1,37 +1,89 @@
 /** From the name in a profile to the plugin. @module */
-import { didYouMean, type Plugin } from "../api/mod.ts";
-import type { ResolvePlugin } from "../config/mod.ts";
-import type { Builtins } from "./environment.ts";
+import {
+  didYouMean,
+  type LoadedPlugin,
+  type ModuleCode,
+  ModuleError,
+  type Plugin,
+  type PluginRequest,
+} from "../api/mod.ts";
+import { isAbsolute, resolvePath, type ResolvePlugin } from "../config/mod.ts";
+import type { Environment } from "./environment.ts";
+
+/** What {@link pluginResolver} needs of the command's world. */
+export type ResolverEnvironment = Pick<Environment, "builtins" | "embedded" | "host" | "version">;
 
 /**
- * Finds plugins by what an entry's `use` says: the name of a built-in, or an absolute path or URL of a module whose
- * default export is a plugin. Answers with the problem, in words, when there is none.
+ * Finds plugins by what an entry's `use` says: the name of a built-in, an absolute path, a file URL, or a name such as
+ * `npm:weft-roster`, of a module whose default export is a plugin. Answers with the problem, in words, when there is
+ * none. A module that the entry isolates is never imported here.
  */
-export function pluginResolver(builtins: Builtins): ResolvePlugin {
-  const loaded = (plugin: Plugin) => ({ plugin, version: "1", files: [] });
-  return async ({ use }) => {
-    if (Object.hasOwn(builtins, use)) return loaded((await builtins[use]()).default);
-    const isModule = /^(\/|[A-Za-z]:[\\/]|[a-z]{2,}:)/.test(use);
-    if (!isModule) {
-      const meant = didYouMean(use, Object.keys(builtins));
-      return `unknown plugin "${use}"${meant || `; the built-ins are ${Object.keys(builtins).join(", ")}`}`;
-    }
+export function pluginResolver(environment: ResolverEnvironment): ResolvePlugin {
+  return async (request) => {
     try {
-      const { default: plugin } = await import(/^[a-z]{2,}:/.test(use) ? use : fileUrl(use)) as { default?: unknown };
-      return isPlugin(plugin) ? loaded(plugin) : `"${use}" has no plugin as its default export; make one with definePlugin()`;
+      return await resolve(environment, request);
     } catch (error) {
-      return `cannot load "${use}": ${error instanceof Error ? error.message : error}`;
+      return `cannot load "${request.use}": ${error instanceof Error ? error.message : error}`;
     }
   };
 }
 
-function fileUrl(path: string): string {
-  return `file://${/^\//.test(path) ? "" : "/"}${
-    path.replaceAll("\\", "/").split("/").map(encodeURIComponent).join("/")
-  }`;
+async function resolve(environment: ResolverEnvironment, request: PluginRequest): Promise<LoadedPlugin | string> {
+  const { builtins, embedded = {}, version } = environment;
+  const { use, isolate, baseDir } = request;
+  if (Object.hasOwn(builtins, use)) {
+    if (isolate !== "none") return `"${use}" is part of Weft and can't run apart; remove "isolate"`;
+    return { plugin: (await builtins[use]()).default, version, files: [] };
+  }
+  const compiledIn = Object.keys(embedded).find((key) => key === use || resolvePath(baseDir, key) === use);
+  if (compiledIn !== undefined && isolate === "none") {
+    return checked(use, await embedded[compiledIn](), { version, files: [] });
+  }
+  const url = urlOf(use);
+  if (url === undefined) return unknown(use, Object.keys(builtins));
+  const { modules } = environment.host;
+  if (!modules) throw new ModuleError("nothing can be loaded here but built-in plugins");
+  if (isolate !== "none") return await apart(environment, request, url, await modules.inspect(url));
+  const { exports, ...code } = await modules.load(url);
+  return checked(use, exports, code);
+}
+
+/** A plugin whose code Weft itself never runs. */
+async function apart(
+  { host }: ResolverEnvironment,
+  request: PluginRequest,
+  url: string,
+  { version, files }: ModuleCode,
+): Promise<LoadedPlugin | string> {
+  if (!url.startsWith("file:")) {
+    return `"${request.use}" can't run apart, only files can; save it as a file, or remove "isolate"`;
+  }
+  const { sandboxPlugin } = await import("../sandbox/mod.ts");
+  return { plugin: await sandboxPlugin({ url, request, files, host, version }), version, files };
+}
+
+function checked(use: string, exports: { readonly default?: unknown }, code: ModuleCode): LoadedPlugin | string {
+  const { default: plugin } = exports;
+  if (isPlugin(plugin)) return { plugin, ...code };
+  return `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
+}
+
+/** The URL of a path, or of what is a URL already. */
+function urlOf(use: string): string | undefined {
+  if (isAbsolute(use)) {
+    const path = use.replaceAll("\\", "/").split("/").map(encodeURIComponent).join("/");
+    return `file://${path.startsWith("/") ? "" : "/"}${path.replace(/^([A-Za-z])%3A/, "$1:")}`;
+  }
+  return /^[a-z]{2,}:/.test(use) && URL.canParse(use) ? new URL(use).href : undefined;
+}
+
+function unknown(use: string, names: readonly string[]): string {
+  if (/[\\/]|\.[cm]?[jt]s$/.test(use)) return `unknown plugin "${use}"; write "./${use}" for a file beside the profile`;
+  return `unknown plugin "${use}"${didYouMean(use, names) || `; the built-ins are ${names.join(", ")}`}`;
 }
 
 function isPlugin(value: unknown): value is Plugin {
   const plugin = value as Partial<Plugin> | undefined;
-  return typeof plugin?.name === "string" && typeof plugin.setup === "function" && typeof plugin.config === "object";
+  return typeof plugin?.name === "string" && typeof plugin.setup === "function" &&
+    typeof plugin.config?.decode === "function";
 }

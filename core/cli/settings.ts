@@ -14,10 +14,11 @@ const MAX_PROFILE = 1024 * 1024;
  * @throws {ConfigError} with every mistake in it
  */
 export async function readProfile(
-  { host, builtins, cwd }: Environment,
+  environment: Environment,
   path: string,
   seen: (file: string) => void = () => {},
 ): Promise<Settings> {
+  const { host, cwd } = environment;
   const whole = resolvePath(cwd, path);
   let bytes: Uint8Array;
   try {
@@ -26,7 +27,7 @@ export async function readProfile(
     if (cause instanceof DiskError && cause.fault === "notFound") throw usageError(`There is no profile "${path}"`);
     throw cause;
   }
-  const resolvePlugin = pluginResolver(builtins);
+  const resolvePlugin = pluginResolver(environment);
   return await loadProfile({
     text: new TextDecoder().decode(bytes),
     file: path,
@@ -39,7 +40,8 @@ export async function readProfile(
 }
 
 /** Settings without a profile: every built-in plugin that works with its defaults alone. */
-export async function defaultSettings({ builtins, cwd }: Environment): Promise<Settings> {
+export async function defaultSettings(environment: Environment): Promise<Settings> {
+  const { builtins, cwd } = environment;
   const plugins = await Promise.all(
     Object.entries(builtins).map(async ([use, load]) => {
       return needsNothing((await load()).default) ? [{ use }] : [];
@@ -49,7 +51,7 @@ export async function defaultSettings({ builtins, cwd }: Environment): Promise<S
     value: { plugins: plugins.flat() },
     file: "built-in profile",
     baseDir: cwd,
-    resolvePlugin: pluginResolver(builtins),
+    resolvePlugin: pluginResolver(environment),
   });
 }
 

@@ -3,16 +3,24 @@ import { type HostModules, type LoadedModule, type ModuleCode, ModuleError } fro
 import { type Code, isLocal, isRefreshed, pathOf, readCode } from "./modules_code.ts";
 import { moduleError } from "./modules_error.ts";
 
+interface Resolved {
+  readonly url: string;
+  /** Without it a hook has to ask the next one. */
+  readonly shortCircuit?: boolean;
+}
+
 /** What Deno offers since 2.9 or so, and its types don't know everywhere. */
 interface Hooks {
   registerHooks?(hooks: {
     resolve(
       specifier: string,
       context: { readonly parentURL?: string },
-      next: (specifier: string, context: unknown) => { readonly url: string },
-    ): { readonly url: string };
+      next: (specifier: string, context: unknown) => Resolved,
+    ): Resolved;
   }): void;
 }
+
+const WEFT = new URL("../../api/mod.ts", import.meta.url).href;
 
 // How often to read a module again that is being written just now.
 const MAX_TRIES = 3;
@@ -41,7 +49,7 @@ export class DenoModules implements HostModules {
     hooked ??= carryVersions();
     for (let tries = 1;; tries++) {
       const code = await this.#read(url);
-      await this.#check(code);
+      await this.#check(url, code);
       const spoiled = this.#spoiled.get(`${url} ${code.version}`) ?? 0;
       const query = url.startsWith("file:") ? `?weft=${code.version}${spoiled ? `-${spoiled}` : ""}` : "";
       let exports: Record<string, unknown> | undefined;
@@ -66,8 +74,12 @@ export class DenoModules implements HostModules {
     return url.startsWith("file:") ? await readCode(url) : { version: url, files: [], hashes: new Map() };
   }
 
-  /** What this Deno can't do is said before it would be done wrongly. */
-  async #check({ files, hashes }: Code): Promise<void> {
+  /** What can't be done is said before it would be done wrongly, or before Deno asks and waits for an answer. */
+  async #check(url: string, { files, hashes }: Code): Promise<void> {
+    const host = /^https?:/.test(url) ? hostOf(new URL(url)) : undefined;
+    if (host && Deno.permissions.querySync({ name: "import", host }).state !== "granted") {
+      throw new ModuleError(`Weft may not import code from "${host}"; start it with --allow-import=${host}`);
+    }
     const typed = files.find((file) => /\.[cm]?tsx?$/.test(file));
     if (typed && Deno.build.standalone && !await (this.#stripsTypes ??= stripsTypes())) {
       throw new ModuleError(
@@ -90,6 +102,7 @@ function carryVersions(): boolean {
   const { registerHooks } = node as Hooks;
   registerHooks?.({
     resolve(specifier, context, next) {
+      if (specifier === "weft") return { url: WEFT, shortCircuit: true }; // npm packages know no import map
       const found = next(specifier, context);
       const version = /\?weft=[\da-f-]+$/.exec(context.parentURL ?? "")?.[0];
       if (!version || !isLocal(specifier) || !isRefreshed(found.url) || found.url.includes("?")) return found;
@@ -97,6 +110,10 @@ function carryVersions(): boolean {
     },
   });
   return registerHooks !== undefined;
+}
+
+function hostOf({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 async function stripsTypes(): Promise<boolean> {

@@ -104,7 +104,6 @@ test("errors say where, and what to do", async (write, folder) => {
     'import { nope } from "weft"; export { nope };': /x\.ts:1:10: The requested module 'weft' does not provide/,
     "const a: any = null;\nexport default a.b;": /x\.ts:2:18: Cannot read properties of null/,
     'throw "a text";': /x\.ts: a text/,
-    'import "https://code.invalid/x.ts";': /x\.ts:1:8: /,
   };
   for (const [source, message] of Object.entries(cases)) {
     await assert.rejects(modules.load(write("x.ts", source)), (error) => {
@@ -116,6 +115,14 @@ test("errors say where, and what to do", async (write, folder) => {
   }
   await assert.rejects(modules.load(`file://${encodeURI(folder)}/gone.ts`), /there is no file ".*gone\.ts"; correct/);
   await assert.rejects(modules.load(`file://${encodeURI(folder)}/sub`), /sub" is a folder; name the module in it/);
+});
+
+test("load() says which permission an import needs", async () => {
+  Deno.permissions.revokeSync({ name: "import" });
+  await assert.rejects(
+    new DenoModules().load("https://code.invalid/x.ts"),
+    /Weft may not import code from "code.invalid:443"; start it with --allow-import=code.invalid:443/,
+  );
 });
 
 test("load() imports what is no file as it is", async () => {
