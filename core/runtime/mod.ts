@@ -1,4 +1,4 @@
 /** The composition root: plugins, swarms and store as one {@link Runtime}. @module */
 export { planEntries } from "./plan.ts";
-export { planSwarms, readProfileSwarms } from "./profile_swarms.ts";
+export { planSwarms, type ProfileSwarm, readProfileSwarms } from "./profile_swarms.ts";
 export { type LogLine, type StartOptions, startRuntime } from "./runtime.ts";

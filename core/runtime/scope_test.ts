@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type PluginNet, swarmAdded, transports } from "../api/mod.ts";
+import { type ByteStream, type PluginNet, swarmAdded, type Transport, transports } from "../api/mod.ts";
 import { createSimulation, type Simulation } from "../host/memory/mod.ts";
 import { Scope } from "./scope.ts";
 
@@ -11,7 +11,7 @@ interface Bench {
   changes(): number;
 }
 
-function bench(changed: () => void = () => {}): Bench {
+function bench(changed: () => void = () => {}, before?: Scope): Bench {
   const simulation = createSimulation({ seed: 1 });
   const log: string[] = [];
   const line = (message: string): void => void log.push(message);
@@ -23,6 +23,7 @@ function bench(changed: () => void = () => {}): Bench {
     random: simulation.random,
     log: { debug: line, info: line, warn: line, error: line },
     swarms: [] as never,
+    before,
     net: () => ({}) as PluginNet,
     changed: () => {
       changes++;
@@ -119,4 +120,71 @@ Deno.test("a retired entry acquires nothing", async () => {
   await scope[Symbol.asyncDispose]();
   assert.throws(() => scope.on(swarmAdded, () => {}), /"mine" is retired/);
   assert.throws(() => scope.use({ [Symbol.dispose]() {} }), /the entry is retired/);
+});
+
+Deno.test("a retired entry is disposed of when nothing that it gave is in use", async () => {
+  const { simulation, scope } = bench();
+  const first = scope.hold();
+  const second = scope.hold();
+  const over = scope.retire(60_000);
+  assert.throws(() => scope.on(swarmAdded, () => {}), /"mine" is retired/);
+  let fired = 0;
+  scope.clock.after(10, () => fired++);
+  await simulation.run(20);
+  assert.equal(fired, 1, "its timers run while it drains");
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  assert.equal(scope.holds, 1);
+  assert.equal(scope.signal.aborted, false);
+  second[Symbol.dispose]();
+  await simulation.complete(over);
+  assert.ok(scope.signal.aborted);
+  assert.equal(simulation.pendingTimers, 0);
+});
+
+Deno.test("a retired entry that stays in use ends with its drain", async () => {
+  const { simulation, scope } = bench();
+  scope.hold();
+  scope.callBegan();
+  const over = scope.retire(60_000);
+  await simulation.run(59_000);
+  assert.equal(scope.signal.aborted, false);
+  await simulation.run(2_000);
+  assert.ok(scope.signal.aborted);
+  await over;
+});
+
+Deno.test("streams of a transport that it provides keep an entry in use until they close", async () => {
+  const { simulation, scope } = bench();
+  const closed: unknown[] = [];
+  const stream = { close: (reason?: Error) => void closed.push(reason?.message) } as unknown as ByteStream;
+  scope.provide(transports, "tcp", { dial: () => Promise.resolve(stream), listen: () => Promise.reject(new Error()) });
+  const [registration] = scope.registrations;
+  const dialed = await (registration.value as Transport).dial({} as never, new AbortController().signal);
+  assert.equal(scope.holds, 1);
+  const over = scope.retire(60_000);
+  dialed.close(new Error("done"));
+  dialed.close();
+  await simulation.complete(over);
+  assert.deepEqual(closed, ["done", undefined]);
+});
+
+Deno.test("carry() gives what the generation before saved, of the same version, as a copy", async () => {
+  const before = bench();
+  const kept = { nodes: [1] };
+  assert.equal(before.scope.carry("nodes", 1, () => kept), undefined);
+  before.scope.carry("broken", 1, () => {
+    throw new Error("no");
+  });
+  const next = bench(undefined, before.scope);
+  const carried = next.scope.carry("nodes", 1, () => kept);
+  assert.deepEqual(carried, kept);
+  assert.notEqual(carried, kept);
+  assert.equal(next.scope.carry("nodes", 2, () => kept), undefined);
+  assert.equal(next.scope.carry("other", 1, () => kept), undefined);
+  assert.equal(next.scope.carry("broken", 1, () => kept), undefined);
+  assert.deepEqual(next.log, ['Cannot carry "broken" over: no']);
+  next.scope.committed();
+  assert.equal(next.scope.carry("nodes", 1, () => kept), undefined);
+  await before.scope[Symbol.asyncDispose]();
 });

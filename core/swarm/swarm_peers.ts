@@ -261,7 +261,8 @@ export class SwarmPeers {
       const answer = await bus.first(admitPeers, request, this.#swarm.signal);
       return answer === undefined ? candidates : candidates.filter((_, i) => answer?.[i] === true);
     } catch (error) {
-      log.warn(`No peers admitted from ${source}: ${errorText(error)}`);
+      // The filter that failed is named already.
+      log.debug(`No peers admitted from ${source}: ${errorText(error)}`);
       return [];
     }
   }
