@@ -1,7 +1,7 @@
 /** `weft check`: every mistake in a profile. @module */
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
-import { readProfile } from "./settings.ts";
+import { readProfile, readSwarms } from "./settings.ts";
 import { count } from "./text.ts";
 
 /** Adds the command. */
@@ -13,7 +13,9 @@ export function addCheck(program: Program, context: Context): void {
     )
     .argument("<profile>", "YAML file")
     .action(async (profile) => {
-      const { plugins, swarms } = await readProfile(context, profile);
+      const settings = await readProfile(context, profile);
+      const { plugins, swarms } = settings;
+      await readSwarms(context, settings);
       context.terminal.out(
         `${profile} is fine: ${count(plugins.length, "plugin")}, ${count(swarms.length, "swarm")}\n`,
       );

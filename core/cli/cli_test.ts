@@ -93,6 +93,8 @@ Deno.test("check lists every mistake of a profile with its place", () =>
     assert.match(error, /^bad\.yaml:1:1: .*"lisen".*did you mean "listen"\?$/m);
     assert.match(error, /^bad\.yaml:3:10: unknown plugin "tpc", did you mean "tcp"\?$/m);
     assert.match(error, /^bad\.yaml:4:10: cannot load "\/home\/gone\.js"/m);
+    await write(world, "/home/gone.yaml", "plugins:\n  - use: tcp\nswarms:\n  - add: gone.torrent\n");
+    assert.match((await world.done("check", "gone.yaml")).error, /^gone\.yaml:4:5: cannot add "\/home\/gone\.torrent"/);
   }));
 
 Deno.test("get adds the torrent, and exits 0 once it is complete", () =>

@@ -1,12 +1,12 @@
 /** `weft plan`: what a reload would change. @module */
-import { ConfigError, type PlanChange, type Settings } from "../api/mod.ts";
+import type { PlanChange, Settings } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
 import { changesText } from "./change_text.ts";
-import { planEntries, planSwarms, readProfileSwarms } from "../runtime/mod.ts";
+import { planEntries, planSwarms } from "../runtime/mod.ts";
 import { findWeft } from "./connection.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
-import { readProfile } from "./settings.ts";
+import { readProfile, readSwarms } from "./settings.ts";
 
 const details = `
 The Weft that is asked is the one that runs with the profile's state. Nothing is changed. Mistakes are listed with
@@ -40,8 +40,7 @@ export function addPlan(program: Program, context: Context): void {
 }
 
 /** What these settings would start where nothing runs. */
-async function startingChanges({ host }: Context, settings: Settings): Promise<readonly PlanChange[]> {
-  const { swarms, problems } = await readProfileSwarms(host.disk, settings.swarms);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return [...planEntries([], settings.plugins).changes, ...planSwarms([], swarms).changes];
+async function startingChanges(context: Context, settings: Settings): Promise<readonly PlanChange[]> {
+  const swarms = planSwarms([], await readSwarms(context, settings));
+  return [...planEntries([], settings.plugins).changes, ...swarms.changes];
 }

@@ -26,6 +26,7 @@ async function whileRunning(
     const { simulation, weft, runtime, terminal } = world;
     const exit = weft("run", "weft.yaml", ...options);
     await simulation.run(1_000);
+    runtime.calls.length = 0;
     await body(world, () => runtime.calls.filter(([command]) => command === "reload").length);
     terminal.signal("SIGTERM");
     assert.equal(await simulation.complete(exit), 0);

@@ -123,7 +123,7 @@ export class Reloader implements Disposable {
     if (!this.#disposed && (asked || isNews)) this.#options.tell(outcome);
   }
 
-  /** The files may be others after a reload; those that stay are watched without a gap. */
+  /** The files may be others after a reload. */
   #watchFiles(): void {
     const { disk, profile, watch, cannotWatch } = this.#options;
     if (!watch || this.#disposed) return;
@@ -139,6 +139,8 @@ export class Reloader implements Disposable {
       cannotWatch(errorText(error));
     }
     before?.[Symbol.dispose]();
+    // What was edited after it was read, and before it was watched, is seen by reading once more.
+    if (this.#watch) this.#changed();
   }
 
   #changed(): void {

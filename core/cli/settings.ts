@@ -1,8 +1,17 @@
 /** From a profile's file, or from the command line alone, to settings. @module */
-import { type BindAddress, CommandError, type ConfigNode, DiskError, type Plugin, type Settings } from "../api/mod.ts";
+import {
+  type BindAddress,
+  CommandError,
+  ConfigError,
+  type ConfigNode,
+  DiskError,
+  type Plugin,
+  type Settings,
+} from "../api/mod.ts";
 import { loadProfile } from "../config/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
 import { isAbsolute, parentOf, resolvePath } from "../config/mod.ts";
+import { type ProfileSwarm, readProfileSwarms } from "../runtime/mod.ts";
 import { pluginResolver } from "./resolve_plugin.ts";
 
 /** A profile is small; the cap keeps a wrong path from filling memory. In bytes. */
@@ -37,6 +46,17 @@ export async function readProfile(
       return resolvePlugin(request);
     },
   });
+}
+
+/**
+ * Reads the torrents that a profile names.
+ *
+ * @throws {ConfigError} with each that can't be read
+ */
+export async function readSwarms({ host }: Environment, { swarms }: Settings): Promise<readonly ProfileSwarm[]> {
+  const read = await readProfileSwarms(host.disk, swarms);
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return read.swarms;
 }
 
 /** Settings without a profile: every built-in plugin that works with its defaults alone. */
