@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+
+const root = new URL("../../", import.meta.url).pathname;
+/** The permissions that the README shows. */
+const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=LOG_STREAM,LOG_TOKENS"];
+/** A Weft that doesn't say what it should is killed, so that the test fails instead of waiting; milliseconds. */
+const PATIENCE = 60_000;
+
+function weftCommand(cwd: string, args: readonly string[]): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...permissions, `${root}mod.ts`, ...args],
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a command to its end. */
+async function weft(cwd: string, ...args: string[]): Promise<{ code: number; out: string; error: string }> {
+  const { code, stdout, stderr } = await weftCommand(cwd, args).output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), error: text.decode(stderr) };
+}
+
+/** The lines of one stream, and how many of them were waited for. */
+interface Lines {
+  readonly lines: string[];
+  seen: number;
+}
+
+/** A Weft that goes on running, and the lines that it writes. */
+class RunningWeft {
+  readonly #child: Deno.ChildProcess;
+  /** Each by itself: which of two streams arrives first says nothing. */
+  readonly #streams: readonly Lines[] = [{ lines: [], seen: 0 }, { lines: [], seen: 0 }];
+  readonly #written: Promise<unknown>;
+  readonly #patience: ReturnType<typeof setTimeout>;
+  #ended = false;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(cwd: string, ...args: string[]) {
+    this.#child = weftCommand(cwd, args).spawn();
+    this.#patience = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    const { stdout, stderr } = this.#child;
+    this.#written = Promise.all([stdout, stderr].map((stream, i) => this.#read(stream, this.#streams[i]))).then(() => {
+      this.#ended = true;
+      this.#wake.resolve();
+    });
+  }
+
+  /** Resolves at the next line that fits, after those of its stream that were waited for before. */
+  async says(pattern: RegExp): Promise<string> {
+    while (true) {
+      for (const stream of this.#streams) {
+        const index = stream.lines.findIndex((line, i) => i >= stream.seen && pattern.test(line));
+        if (index < 0) continue;
+        stream.seen = index + 1;
+        return stream.lines[index];
+      }
+      assert.ok(!this.#ended, `${pattern} was not said:\n${this.#streams.flatMap(({ lines }) => lines).join("\n")}`);
+      await this.#wake.promise;
+    }
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Its exit code. */
+  async end(): Promise<number> {
+    const { code } = await this.#child.status;
+    clearTimeout(this.#patience);
+    await this.#written;
+    return code;
+  }
+
+  /** Ends it if it still runs, since a test failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.end();
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, { lines }: Lines): Promise<void> {
+    let rest = "";
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop()!;
+      lines.push(...parts);
+      this.#wake.resolve();
+      this.#wake = Promise.withResolvers();
+    }
+  }
+}
+
+const profile = (greeting: string, limit: string): string => `
+listen: "127.0.0.1:0"
+limits: { down: ${limit} }
+plugins:
+  - use: tcp
+  - use: ./greeter.ts
+    as: greeter
+    with: { greeting: "${greeting}" }
+`;
+const greeter = (mark: string): string => `
+import { definePlugin, object, string } from "weft";
+import { name } from "./name.ts";
+export default definePlugin({
+  name: "greeter",
+  config: object({ greeting: string() }),
+  setup(plugin) {
+    plugin.log.warn(plugin.config.greeting + " " + name + "${mark}");
+  },
+});
+`;
+
+Deno.test("a running Weft follows its profile, its plugins and what they import, and mistakes stop nothing", async (t) => {
+  const folder = await Deno.makeTempDir({ prefix: "weft-reload-" });
+  const write = (file: string, text: string): Promise<void> => Deno.writeTextFile(`${folder}/${file}`, text);
+  await write("weft.yaml", profile("hello", "unlimited"));
+  await write("greeter.ts", greeter("."));
+  await write("name.ts", `export const name: string = "Ada";`);
+  const running = new RunningWeft(folder, "run", "weft.yaml");
+  try {
+    await running.says(/greeter: hello Ada\.$/);
+    await running.says(/^listening on 127\.0\.0\.1/);
+
+    await t.step("an edited profile takes effect", async () => {
+      await write("weft.yaml", profile("good day", "unlimited"));
+      await running.says(/greeter: good day Ada\.$/);
+      await running.says(/^reloaded: replace plugin greeter: with\.greeting/);
+    });
+
+    await t.step("so does an edited plugin", async () => {
+      await write("greeter.ts", greeter("!"));
+      await running.says(/greeter: good day Ada!$/);
+      await running.says(/^reloaded: replace plugin greeter: its code$/);
+    });
+
+    await t.step("so does a file that it imports", async () => {
+      await write("name.ts", `export const name: string = "Grace";`);
+      await running.says(/greeter: good day Grace!$/);
+      await running.says(/^reloaded: replace plugin greeter: its code$/);
+    });
+
+    await t.step("a mistake is told with its place, and what runs goes on", async () => {
+      await write("weft.yaml", profile("oops", "unlimited").replace("greeting:", "greting:"));
+      await running.says(/^weft\.yaml:8:13: unknown key "greting" in plugins\[1\]\.with, did you mean "greeting"\?$/);
+      await running.says(/^weft: not reloaded; what ran goes on$/);
+      const refused = await weft(folder, "reload");
+      assert.equal(refused.code, 2);
+      assert.match(refused.error, /^weft\.yaml:8:13: unknown key "greting"/m);
+      const { plugins } = JSON.parse((await weft(folder, "status", "--json")).out);
+      assert.deepEqual(plugins.map(({ name, state }: Record<string, string>) => [name, state]), [
+        ["tcp", "running"],
+        ["greeter", "running"],
+      ]);
+      await running.says(/^weft: not reloaded/);
+      await write("weft.yaml", profile("good day", "unlimited"));
+      await running.says(/^reloaded: nothing changed$/);
+    });
+
+    running.signal("SIGTERM");
+    assert.equal(await running.end(), 0);
+  } finally {
+    await running[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("weft plan shows what weft reload does, and SIGHUP does the same", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "weft-reload-" });
+  const write = (limit: string): Promise<void> =>
+    Deno.writeTextFile(
+      `${folder}/weft.yaml`,
+      `listen: "127.0.0.1:0"\nlimits: { down: ${limit} }\nplugins: [use: tcp]\n`,
+    );
+  await write("1 MiB/s");
+  const running = new RunningWeft(folder, "run", "weft.yaml", "--no-watch");
+  try {
+    await running.says(/^listening on/);
+    await write("2 MiB/s");
+    const planned = await weft(folder, "plan", "weft.yaml");
+    assert.deepEqual(planned, { code: 0, out: "~ limits.down: 1 MiB/s to 2 MiB/s\n", error: "" });
+    assert.deepEqual(await weft(folder, "plan", "weft.yaml"), planned, "a plan changes nothing");
+    assert.deepEqual(await weft(folder, "reload"), planned);
+    await running.says(/^reloaded: ~ limits\.down: 1 MiB\/s to 2 MiB\/s$/);
+    assert.equal((await weft(folder, "plan", "weft.yaml")).out, "nothing would change\n");
+
+    await write("3 MiB/s");
+    running.signal("SIGHUP");
+    await running.says(/^reloaded: ~ limits\.down: 2 MiB\/s to 3 MiB\/s$/);
+    await Deno.remove(`${folder}/weft.yaml`);
+    running.signal("SIGHUP");
+    await running.says(/^weft: There is no profile "weft\.yaml"$/);
+    await running.says(/^weft: not reloaded; what ran goes on$/);
+
+    running.signal("SIGTERM");
+    assert.equal(await running.end(), 0);
+    await write("3 MiB/s");
+    assert.match((await weft(folder, "plan", "weft.yaml")).out, /^no Weft runs with this state .*\n\+ plugin tcp\n$/);
+  } finally {
+    await running[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
