@@ -28,7 +28,7 @@ export interface ReloaderOptions {
   readonly settings: Settings;
   /** Reload when the profile, or a file of one of its plugins, changes. */
   readonly watch: boolean;
-  /** Reads the profile; tells `seen` each plugin file that it names, also one that can't be loaded. */
+  /** Reads the profile; tells `seen` the files of plugins that can't be loaded. */
   read(seen: (file: string) => void): Promise<Settings>;
   /** Makes the settings what runs. */
   apply(settings: Settings): Promise<ReloadPlan>;
@@ -45,8 +45,8 @@ export interface ReloaderOptions {
 export class Reloader implements Disposable {
   readonly #options: ReloaderOptions;
   #settings: Settings;
-  /** Files that the last reading named: a plugin that couldn't be loaded is mended there. */
-  #named = new Set<string>();
+  /** Files of plugins that couldn't be loaded the last time: they are mended there. */
+  #broken = new Set<string>();
   #watched = "";
   #watch: Disposable | undefined;
   #settling: Timer | undefined;
@@ -100,9 +100,9 @@ export class Reloader implements Disposable {
 
   async #run(asked: boolean): Promise<ReloadPlan> {
     const { read, apply } = this.#options;
-    this.#named = new Set();
+    this.#broken = new Set();
     try {
-      const settings = await read((file) => this.#named.add(file));
+      const settings = await read((file) => this.#broken.add(file));
       const plan = await apply(settings);
       this.#settings = settings;
       this.#tell({ changes: plan.changes }, asked);
@@ -127,7 +127,7 @@ export class Reloader implements Disposable {
   #watchFiles(): void {
     const { disk, profile, watch, cannotWatch } = this.#options;
     if (!watch || this.#disposed) return;
-    const files = new Set([profile, ...this.#settings.plugins.flatMap(({ files }) => files), ...this.#named]);
+    const files = new Set([profile, ...this.#settings.plugins.flatMap(({ files }) => files), ...this.#broken]);
     const key = JSON.stringify([...files].sort());
     if (key === this.#watched) return;
     this.#watched = key;

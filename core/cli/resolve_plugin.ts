@@ -68,8 +68,8 @@ function checked(use: string, exports: { readonly default?: unknown }, code: Mod
   return `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
 }
 
-/** The URL of a path, or of what is a URL already. */
-function urlOf(use: string): string | undefined {
+/** The URL of an entry's `use` that is a path, or a URL already; undefined for other names. */
+export function urlOf(use: string): string | undefined {
   if (isAbsolute(use)) {
     const path = use.replaceAll("\\", "/").split("/").map(encodeURIComponent).join("/");
     return `file://${path.startsWith("/") ? "" : "/"}${path.replace(/^([A-Za-z])%3A/, "$1:")}`;

@@ -12,13 +12,13 @@ import { loadProfile } from "../config/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
 import { isAbsolute, parentOf, resolvePath } from "../config/mod.ts";
 import { type ProfileSwarm, readProfileSwarms } from "../runtime/mod.ts";
-import { pluginResolver } from "./resolve_plugin.ts";
+import { pluginResolver, urlOf } from "./resolve_plugin.ts";
 
 /** A profile is small; the cap keeps a wrong path from filling memory. In bytes. */
 const MAX_PROFILE = 1024 * 1024;
 
 /**
- * Reads a profile; `seen` is told the path of every plugin file that it names, also of one that can't be loaded.
+ * Reads a profile. `seen` is told the files of the plugins that can't be loaded: once they change, they may be mended.
  *
  * @throws {ConfigError} with every mistake in it
  */
@@ -41,11 +41,23 @@ export async function readProfile(
     text: new TextDecoder().decode(bytes),
     file: path,
     baseDir: parentOf(whole),
-    resolvePlugin(request) {
-      if (isAbsolute(request.use)) seen(request.use);
-      return resolvePlugin(request);
+    async resolvePlugin(request) {
+      const found = await resolvePlugin(request);
+      if (typeof found === "string") { for (const file of await filesOf(environment, request.use)) seen(file); }
+      return found;
     },
   });
+}
+
+/** The files behind a module that can't be loaded, as far as they can be told. */
+async function filesOf({ host }: Environment, use: string): Promise<readonly string[]> {
+  const url = urlOf(use);
+  try {
+    if (url !== undefined && host.modules) return (await host.modules.inspect(url)).files;
+  } catch {
+    // It isn't there at all.
+  }
+  return isAbsolute(use) ? [use] : [];
 }
 
 /**

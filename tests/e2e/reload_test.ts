@@ -147,6 +147,16 @@ Deno.test("a running Weft follows its profile, its plugins and what they import,
       await running.says(/^reloaded: replace plugin greeter: its code$/);
     });
 
+    await t.step("a broken file that a plugin came to import is told, and watched until it is mended", async () => {
+      await write("broken.ts", "export const name: string = ;");
+      await write("greeter.ts", greeter("?").replace("./name.ts", "./broken.ts"));
+      await running.says(/^weft\.yaml:6:10: cannot load .*greeter\.ts/);
+      await running.says(/^weft: not reloaded; what ran goes on$/);
+      await write("broken.ts", `export const name: string = "Edsger";`);
+      await running.says(/greeter: good day Edsger\?$/);
+      await running.says(/^reloaded: replace plugin greeter: its code$/);
+    });
+
     await t.step("a mistake is told with its place, and what runs goes on", async () => {
       await write("weft.yaml", profile("oops", "unlimited").replace("greeting:", "greting:"));
       await running.says(/^weft\.yaml:8:13: unknown key "greting" in plugins\[1\]\.with, did you mean "greeting"\?$/);
