@@ -16,15 +16,27 @@
 import { errorText, type Plugin } from "../../core/api/mod.ts";
 import { type Check, Unmet } from "./check.ts";
 import { discoveryChecks } from "./discovery_checks.ts";
+import { extensionChecks } from "./extension_checks.ts";
 import { lifeChecks } from "./life_checks.ts";
 import { reloadChecks } from "./reload_checks.ts";
+import { secureStreamChecks } from "./secure_stream_checks.ts";
 import { Strays } from "./strays.ts";
 import { type ConformanceOptions, Subject } from "./subject.ts";
+import { trackerChecks } from "./tracker_checks.ts";
+import { transportChecks } from "./transport_checks.ts";
 
 export type { ConformanceOptions } from "./subject.ts";
 
-/** All checks, in order. */
-const CHECKS: readonly Check[] = [...lifeChecks, ...reloadChecks, ...discoveryChecks];
+/** All checks, in order; the first is needed by all others. */
+export const CHECKS: readonly Check[] = [
+  ...lifeChecks,
+  ...reloadChecks,
+  ...discoveryChecks,
+  ...transportChecks,
+  ...secureStreamChecks,
+  ...extensionChecks,
+  ...trackerChecks,
+];
 
 /** What came of one check. */
 export interface CheckResult {
