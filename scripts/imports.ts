@@ -16,6 +16,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "core/host": ["core/api", "core/wire"],
   "core/swarm": ["core/api", "core/wire", "core/bus", "core/store"],
   "core/runtime": ["core/api", "core/wire", "core/bus", "core/store", "core/config", "core/swarm"],
+  "core/sandbox": ["core/api", "core/wire", "core/config", "core/swarm", "core/runtime"],
+  // Where the sandbox meets the world it runs in, as mod.ts is where Weft does.
+  "core/guest": ["core/api", "core/sandbox", "core/host"],
   "core/cli": [
     "core/api",
     "core/wire",
@@ -25,9 +28,12 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "core/control",
     "core/swarm",
     "core/runtime",
+    "core/sandbox",
   ],
   "plugins": [],
 };
+/** Rooms that may reach for the world. */
+const WORLDLY = ["core/host", "core/guest"];
 /** What any plugin may import besides its own folder. */
 const FOR_PLUGINS = ["core/api", "core/wire"];
 
@@ -75,7 +81,7 @@ function judge(file: string, specifier: string): string | undefined {
   const room = roomOf(file);
   if (!room) return undefined;
   if (specifier.startsWith("node:")) {
-    const allowed = room === "core/host" || (file === "core/wire/digest.ts" && specifier === "node:crypto");
+    const allowed = WORLDLY.includes(room) || (file === "core/wire/digest.ts" && specifier === "node:crypto");
     return allowed ? undefined : `"${specifier}" may be imported by the host alone`;
   }
   const target = resolve(file, specifier);
@@ -95,7 +101,7 @@ function judgePlugin(file: string, target: string): string | undefined {
 
 function platformFaults(file: string, source: string): string[] {
   const room = roomOf(file);
-  if (!room || room === "core/host") return [];
+  if (!room || WORLDLY.includes(room)) return [];
   return withoutTexts(source).split("\n").flatMap((line, i) =>
     PLATFORM.filter(([pattern]) => pattern.test(line))
       .map(([, what]) => `${file}:${i + 1}: ${what} may be used by the host alone`)

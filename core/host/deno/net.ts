@@ -33,7 +33,7 @@ export class DenoNet implements HostNet {
   }
 
   async connect(to: PeerAddress, { signal }: { signal?: AbortSignal } = {}): Promise<ByteStream> {
-    return new DenoStream(await dial(to, signal));
+    return new DenoStream(await this.#dial(to, signal));
   }
 
   // deno-lint-ignore require-await -- what Deno throws at once must reject
@@ -73,7 +73,7 @@ export class DenoNet implements HostNet {
   async http(request: HttpRequest): Promise<Response> {
     const { url, connectTo, signal } = request;
     if (connectTo && !("ip" in connectTo)) return await exchange(await dialUnix(connectTo.path), request);
-    const conn = connectTo ? await dial(connectTo, signal) : await this.#dialName(url, signal);
+    const conn = connectTo ? await this.#dial(connectTo, signal) : await this.#dialName(url, signal);
     const secure = url.protocol === "https:";
     return await exchange(new ConnStream(secure ? await this.#secure(conn, url, signal) : conn), request);
   }
@@ -82,12 +82,33 @@ export class DenoNet implements HostNet {
     return serve(at, handler);
   }
 
+  /** What to connect to for an address: the address, or a name that stands for it. */
+  protected hostname({ ip }: PeerAddress): string {
+    return ip;
+  }
+
+  async #dial(to: PeerAddress, signal: AbortSignal | undefined): Promise<Deno.TcpConn> {
+    signal?.throwIfAborted();
+    let conn: Deno.TcpConn;
+    try {
+      conn = await Deno.connect({ hostname: this.hostname(to), port: to.port, signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw netError(error, `connect to ${to.key}`);
+    }
+    if (signal?.aborted) {
+      conn.close();
+      throw signal.reason;
+    }
+    return conn;
+  }
+
   /** Tries the addresses of the URL's name in order. */
   async #dialName(url: URL, signal: AbortSignal | undefined): Promise<Deno.TcpConn> {
     let failure: unknown;
     for (const ip of await this.resolve(url.hostname)) {
       try {
-        return await dial(peerAddress(ip, httpPort(url)), signal);
+        return await this.#dial(peerAddress(ip, httpPort(url)), signal);
       } catch (error) {
         signal?.throwIfAborted();
         failure = error;
@@ -113,22 +134,6 @@ export class DenoNet implements HostNet {
       signal?.removeEventListener("abort", abort);
     }
   }
-}
-
-async function dial(to: PeerAddress, signal: AbortSignal | undefined): Promise<Deno.TcpConn> {
-  signal?.throwIfAborted();
-  let conn: Deno.TcpConn;
-  try {
-    conn = await Deno.connect({ hostname: to.ip, port: to.port, signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw netError(error, `connect to ${to.key}`);
-  }
-  if (signal?.aborted) {
-    conn.close();
-    throw signal.reason;
-  }
-  return conn;
 }
 
 async function dialUnix(path: string): Promise<ConnStream> {

@@ -1,0 +1,7 @@
+/**
+ * Plugins that run apart: behind messages, with the permissions that their entry grants and no others.
+ *
+ * @module
+ */
+export { Guest, type GuestOptions } from "./guest.ts";
+export { type SandboxOptions, sandboxPlugin } from "./sandbox.ts";

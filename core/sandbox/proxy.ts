@@ -1,0 +1,82 @@
+import type { IsolatePermissions } from "../api/host.ts";
+import type { GatherStream, Handler } from "../api/hook.ts";
+import { discoverPeers, type PeerCandidate } from "../api/hooks.ts";
+import { parseIp } from "../wire/mod.ts";
+import type { CrossingHook } from "./crossing.ts";
+import type { LinkCall } from "./link_call.ts";
+
+/** Where a proxy's calls go. */
+export interface ProxyTarget {
+  /**
+   * Begins a call with this plain input; undefined when too many are under way.
+   *
+   * @throws {Error} why there is nobody to answer
+   */
+  call(input: unknown): LinkCall | undefined;
+  /** An event was left out, for too many calls were under way. */
+  dropped(): void;
+  readonly net: IsolatePermissions["net"];
+}
+
+/** A handler on Weft's side that calls one which runs apart. */
+export function proxyHandler(
+  hook: CrossingHook,
+  target: ProxyTarget,
+): Handler<"event" | "gather" | "first", unknown, unknown> {
+  const { codec } = hook.contract;
+  if (hook.verb === "event") {
+    const handler: Handler<"event", unknown, unknown> = async (input) => {
+      const call = target.call(codec.encodeInput(input));
+      if (call) await call.result();
+      else target.dropped();
+    };
+    return handler;
+  }
+  const begin = (input: unknown): LinkCall => {
+    const call = target.call(codec.encodeInput(input));
+    if (!call) throw new Error("too many calls of it are under way");
+    return call;
+  };
+  if (hook.verb === "first") {
+    const handler: Handler<"first", unknown, unknown> = async (input, signal) => {
+      const answer = await begin(input).result(signal);
+      return answer === undefined ? undefined : codec.decodeOutput(answer);
+    };
+    return handler;
+  }
+  const decode = hook.name === discoverPeers.name
+    ? (plain: unknown): unknown => withoutFalseSource(codec.decodeOutput(plain) as PeerCandidate, target.net)
+    : (plain: unknown): unknown => codec.decodeOutput(plain);
+  return (input: unknown, signal: AbortSignal) => gather(begin(input), decode, signal);
+}
+
+async function* gather(
+  call: LinkCall,
+  decode: (plain: unknown) => unknown,
+  signal: AbortSignal,
+): GatherStream<unknown> {
+  const values = call.values(signal);
+  try {
+    while (true) {
+      const step = await values.next();
+      if (step.done) return typeof step.value === "number" ? { again: step.value } : undefined;
+      yield decode(step.value);
+    }
+  } finally {
+    await values.return(undefined);
+  }
+}
+
+/**
+ * A candidate named by a host on the local network may be local too. Code that is not trusted can claim any such host,
+ * and so have Weft connect to what it may not reach itself: only a host that its entry grants counts.
+ */
+function withoutFalseSource(candidate: PeerCandidate, net: IsolatePermissions["net"] = []): PeerCandidate {
+  const { address, namedBy } = candidate;
+  if (namedBy === undefined || net === true) return candidate;
+  const granted = net.some((grant) => {
+    const host = /^\[([^\]]+)\]/.exec(grant)?.[1] ?? grant.replace(/:\d+$/, "");
+    return parseIp(host)?.text === namedBy;
+  });
+  return granted ? candidate : { address };
+}

@@ -1,0 +1,82 @@
+import { errorText } from "../api/errors.ts";
+import type { Host } from "../api/host.ts";
+import type { Plugin } from "../api/plugin.ts";
+import type { PluginRequest } from "../api/settings.ts";
+import { withDeadline } from "../swarm/deadline.ts";
+import { replayed } from "./description.ts";
+import { Keeper } from "./keeper.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import { copyPlain } from "./plain.ts";
+import { type Description, MESSAGE_LIMITS } from "./protocol.ts";
+
+// How long a module may take to load and to say what it is (ms).
+const DESCRIBE_TIMEOUT = 20_000;
+
+/** What {@link sandboxPlugin} needs. */
+export interface SandboxOptions {
+  /** The module, as a `file:` URL. */
+  readonly url: string;
+  readonly request: PluginRequest;
+  /** The files of its code, absolute: the folders that they stand in may be read, and nothing else. */
+  readonly files: readonly string[];
+  readonly host: Pick<Host, "isolates" | "clock">;
+  /** Changes with the code. */
+  readonly version: string;
+}
+
+/**
+ * Starts a plugin's module apart, asks what it is, and has it check the entry's `with`; the result is a plugin whose
+ * setup runs that module apart. Nothing of it is loaded here, ever.
+ *
+ * @throws {Error} when it can't be started or is no plugin, with what to do
+ */
+export async function sandboxPlugin({ url, request, files, host, version }: SandboxOptions): Promise<Plugin> {
+  const { isolates, clock } = host;
+  const { isolate: kind, permissions, memory, baseDir } = request;
+  if (!isolates) throw new Error('nothing can run apart here; remove "isolate" from the entry');
+  if (kind === "none") throw new Error('Cannot run a plugin apart: its entry says "isolate: none"');
+  const config = copyPlain(request.config, MESSAGE_LIMITS);
+  // A new version is another URL, so that no cache on the way gives the code that was.
+  const code = { url: `${url}?v=${encodeURIComponent(version)}`, request: { config, baseDir } };
+  const apart = { isolates, clock, kind, permissions, memory, code: codeFolders(files) };
+  const { problems, expects, ...about } = await describe(apart, code);
+  return {
+    ...about,
+    config: replayed(expects, config, problems),
+    async setup(scope) {
+      const keeper = new Keeper({ ...apart, url: code.url, request: code.request, code: apart.code }, scope);
+      scope.defer(() => keeper.stop());
+      await keeper.start();
+    },
+  };
+}
+
+async function describe(
+  apart: Omit<LinkOptions, "onNotice" | "onEnd">,
+  { url, request: { config, baseDir } }: { url: string; request: { config: unknown; baseDir: string } },
+): Promise<Description> {
+  const answer = Promise.withResolvers<Description>();
+  answer.promise.catch(() => {}); // it may fail while nobody waits yet
+  const link = await Link.start({
+    ...apart,
+    onNotice: (notice) => {
+      if (notice.say === "described") answer.resolve(notice.description);
+      else if (notice.say === "failed") answer.reject(new Error(notice.message));
+    },
+    onEnd: (reason) => answer.reject(reason),
+  });
+  try {
+    link.post({ do: "describe", url, config, baseDir });
+    return await withDeadline(apart.clock, DESCRIBE_TIMEOUT, "it did not load", () => answer.promise);
+  } catch (error) {
+    throw new Error(`it does not load apart: ${errorText(error)}`);
+  } finally {
+    link.end(new Error("it was asked all"));
+  }
+}
+
+/** The folders of these files, without those that lie in another of them. */
+function codeFolders(files: readonly string[]): readonly string[] {
+  const folders = [...new Set(files.map((file) => file.replace(/[\\/][^\\/]*$/, "")))];
+  return folders.filter((folder) => !folders.some((other) => other !== folder && folder.startsWith(`${other}/`)));
+}
