@@ -28,7 +28,8 @@ function print(to: { writeSync(bytes: Uint8Array): number }, text: string): void
   try {
     while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
   } catch (error) {
-    // Whoever read our output has seen enough.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Whoever read our output has seen enough, or closed the terminal.
+    const isGone = error instanceof Deno.errors.BrokenPipe || (error as { code?: string }).code === "EIO";
+    if (!isGone) throw error;
   }
 }
