@@ -6,7 +6,7 @@
  * @module
  */
 import { main } from "./core/cli/mod.ts";
-import { containStrayErrors, denoHost, denoTerminal } from "./core/host/deno/mod.ts";
+import { containStrayErrors, denoHost, denoTerminal, ownSources } from "./core/host/deno/mod.ts";
 import { startRuntime } from "./core/runtime/mod.ts";
 import { builtins } from "./plugins/mod.ts";
 import project from "./deno.json" with { type: "json" };
@@ -29,6 +29,10 @@ async function runAsMain(): Promise<void> {
     builtins,
     start: startRuntime,
     version,
+    sources: {
+      ...ownSources(new URL("./", import.meta.url).href, ["core", "plugins", "tests"]),
+      imports: project.imports,
+    },
     cwd: Deno.cwd(),
     temporary: "/tmp",
   });

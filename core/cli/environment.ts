@@ -5,6 +5,18 @@ import type { StartOptions } from "../runtime/mod.ts";
 /** The built-in plugins: name to a function that loads the plugin. */
 export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
 
+/** Weft's own code, for those who write plugins. */
+export interface WeftSources {
+  /** The folder that it stands in: a URL with a slash at its end, or undefined where no other program can read it. */
+  readonly root?: string;
+  /** What names mean in it, as in `deno.json`: paths from the folder, and npm packages. */
+  readonly imports: Readonly<Record<string, string>>;
+  /** A file's text. */
+  read(path: string): Promise<string>;
+  /** Files of it, by path. */
+  list(): Promise<readonly string[]>;
+}
+
 /** Starts a runtime: `startRuntime` of core/runtime, or what a test puts in its place. */
 export type StartRuntime = (options: StartOptions) => Promise<Runtime>;
 
@@ -20,6 +32,8 @@ export interface Environment {
   readonly embedded?: Builtins;
   readonly start: StartRuntime;
   readonly version: string;
+  /** Absent where nobody writes plugins. */
+  readonly sources?: WeftSources;
   /** The folder that relative paths stand in, absolute. */
   readonly cwd: string;
   /** The folder for temporary files, absolute. */

@@ -4,6 +4,7 @@ import { addCreate } from "./create.ts";
 import { addDemo } from "./demo/mod.ts";
 import type { Context } from "./environment.ts";
 import { addGet } from "./get.ts";
+import { addNew } from "./new_plugin.ts";
 import type { Program } from "./options.ts";
 import { addPlugins } from "./plugins.ts";
 import { addCheck } from "./check.ts";
@@ -59,6 +60,7 @@ export function buildProgram(context: Context): Program {
   addRemote(program, context);
   addReload(program, context);
   addPlan(program, context);
+  addNew(program, context);
   addDemo(program, context);
   return program;
 }

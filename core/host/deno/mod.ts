@@ -11,6 +11,7 @@ import { DenoNet } from "./net.ts";
 import { DenoRandom } from "./random.ts";
 import { HostWorkers } from "./workers.ts";
 
+export { type OwnSources, ownSources } from "./modules_own.ts";
 export { containStrayErrors } from "./stray_errors.ts";
 export { denoTerminal } from "./terminal.ts";
 
