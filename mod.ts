@@ -6,7 +6,7 @@
  * @module
  */
 import { main } from "./core/cli/mod.ts";
-import { containStrayErrors, denoHost, denoTerminal, ownSources } from "./core/host/deno/mod.ts";
+import { containStrayErrors, denoHost, denoTerminal, GUEST_ARGUMENT, ownSources } from "./core/host/deno/mod.ts";
 import { startRuntime } from "./core/runtime/mod.ts";
 import { builtins } from "./plugins/mod.ts";
 import project from "./deno.json" with { type: "json" };
@@ -40,4 +40,5 @@ async function runAsMain(): Promise<void> {
 }
 
 // Not awaited: a plugin that imports this module while it is still loading would wait forever.
-if (import.meta.main) runAsMain();
+// A compiled Weft is its own child where a plugin runs in a process.
+if (import.meta.main) Deno.args[0] === GUEST_ARGUMENT ? import("./core/guest/process.ts") : runAsMain();

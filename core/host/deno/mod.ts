@@ -6,12 +6,14 @@
 import type { Host } from "../../api/host.ts";
 import { denoClock } from "./clock.ts";
 import { DenoDisk } from "./disk.ts";
+import { denoIsolates } from "./isolates.ts";
 import { DenoModules } from "./modules.ts";
 import { DenoNet } from "./net.ts";
 import { DenoRandom } from "./random.ts";
 import { HostWorkers } from "./workers.ts";
 
 export { type OwnSources, ownSources } from "./modules_own.ts";
+export { GUEST_ARGUMENT } from "./isolates_process.ts";
 export { containStrayErrors } from "./stray_errors.ts";
 export { denoTerminal } from "./terminal.ts";
 
@@ -30,6 +32,7 @@ export function denoHost({ caCerts = [] }: { caCerts?: readonly string[] } = {})
     net: new DenoNet(caCerts),
     disk: new DenoDisk(workers),
     db: workers,
+    isolates: denoIsolates,
     modules: new DenoModules(),
     close: () => workers.close(),
   };
