@@ -8,14 +8,13 @@ import {
   type SwarmSnapshot,
   type Timer,
 } from "../api/mod.ts";
-import { parentOf, resolvePath } from "../config/mod.ts";
+import { parentOf } from "../config/mod.ts";
 import { claimControl, controlPath, serveControl } from "../control/mod.ts";
 import type { StartOptions } from "../runtime/mod.ts";
 import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
+import { followProfile } from "./follow_profile.ts";
 import { headline } from "./progress.ts";
-import { Reloader } from "./reloader.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
-import { readProfile } from "./settings.ts";
 
 /** Signals that end a command. */
 const ENDING = ["SIGINT", "SIGTERM"] as const;
@@ -85,18 +84,12 @@ export async function runSession(
     });
     reporter.begin();
     try {
-      using reloader = profile === undefined
+      using following = profile === undefined
         ? undefined
-        : followProfile(context, profile, options.watch ?? false, settings, runtime, reporter);
-      // A failure was told.
-      if (reloader) hangUp = () => void reloader.reload().catch(() => {});
-      const server = await serveControl(host, socket, runtime, {
-        stop: () => interruption.abort(),
-        ...(reloader && {
-          reload: () => reloader.reload(),
-          plan: async (path = profile!) => await runtime.plan(await readProfile(context, path)),
-        }),
-      });
+        : followProfile(context, { ...options, profile, settings, runtime, reporter });
+      if (following) hangUp = following.hangUp;
+      const stop = (): void => interruption.abort();
+      const server = await serveControl(host, socket, runtime, { stop, ...following?.commands });
       try {
         code = await body(newSession(context, runtime, reporter, interruption.signal));
       } finally {
@@ -191,33 +184,6 @@ function newSession(
       }
     },
   };
-}
-
-function followProfile(
-  context: Context,
-  profile: string,
-  watch: boolean,
-  settings: Settings,
-  runtime: Runtime,
-  reporter: Reporter,
-): Reloader {
-  const { host: { clock, disk }, cwd } = context;
-  return new Reloader({
-    clock,
-    disk,
-    profile: resolvePath(cwd, profile),
-    settings,
-    watch,
-    read: (seen) => readProfile(context, profile, seen),
-    apply: (settings) => runtime.reload(settings),
-    tell: (outcome) => reporter.reload(outcome),
-    cannotWatch: (reason) =>
-      reporter.log({
-        level: "warn",
-        source: "weft",
-        message: `${reason}; edits are not noticed: reload with "weft reload", or SIGHUP`,
-      }),
-  });
 }
 
 function interruptOnSignals(
