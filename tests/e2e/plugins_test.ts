@@ -1,0 +1,197 @@
+/**
+ * Plugins in folders of their own, outside the repository, and Weft started from yet another folder. `WEFT_BINARY`
+ * names a compiled Weft to run instead of `mod.ts`.
+ */
+import assert from "node:assert/strict";
+
+const root = new URL("../../", import.meta.url).pathname;
+const binary = Deno.env.get("WEFT_BINARY");
+const command = binary === undefined
+  ? [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env=LOG_STREAM,LOG_TOKENS",
+    `${root}mod.ts`,
+  ]
+  : [await Deno.realPath(binary)];
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** Runs a program in `cwd`; its end, and a way to stop it. */
+function start(cwd: string, program: string, ...args: string[]) {
+  const child = new Deno.Command(program, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const ended = child.output().then(({ code, stdout, stderr }): Ended => {
+    const text = new TextDecoder();
+    return { code, out: text.decode(stdout), error: text.decode(stderr) };
+  });
+  return { child, ended };
+}
+
+const weft = (cwd: string, ...args: string[]): Promise<Ended> =>
+  start(cwd, command[0], ...command.slice(1), ...args).ended;
+const deno = (cwd: string, ...args: string[]): Promise<Ended> => start(cwd, Deno.execPath(), ...args).ended;
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-plugins-" }));
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A swarm with one seed on this machine, and a web server that lists it. */
+async function withRoster(folder: string, body: (list: string, infoHash: string) => Promise<void>): Promise<void> {
+  const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+  await Deno.writeFile(`${folder}/data.bin`, bytes);
+  const made = await weft(folder, "create", "data.bin");
+  assert.equal(made.code, 0, made.error);
+  const infoHash = /info-hash +(\w+)/.exec(made.out)![1];
+  const seed = start(
+    folder,
+    command[0],
+    ...command.slice(1),
+    ...["seed", "data.bin.torrent", "--data", ".", "--state", "seed.db", "--listen", "127.0.0.1:0"],
+  );
+  try {
+    const address = await listeningAddress(folder);
+    const asked: string[] = [];
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+      asked.push(new URL(url).searchParams.get("info_hash")!);
+      return Response.json([address]);
+    });
+    await body(`http://127.0.0.1:${server.addr.port}/list`, infoHash);
+    assert.equal(asked[0], infoHash);
+  } finally {
+    seed.child.kill("SIGTERM");
+    await seed.ended;
+  }
+}
+
+async function listeningAddress(folder: string): Promise<string> {
+  for (let tries = 0; tries < 100; tries++) {
+    const { code, out } = await weft(folder, "status", "--json", "--state", "seed.db");
+    const status = code === 0 ? JSON.parse(out) : undefined;
+    if (status?.swarms[0]?.state === "seeding") return status.listening[0];
+  }
+  throw new Error("The seed did not get ready");
+}
+
+/** Fetches the torrent with no other source of peers than a plugin; loopback is allowed, since the seed is here. */
+async function fetchWith(folder: string, use: string, list: string): Promise<Ended> {
+  const profile = `egress: { allow: [loopback] }
+plugins:
+  - use: tcp
+  - use: ${JSON.stringify(use)}
+    with: { url: ${JSON.stringify(list)} }
+`;
+  await Deno.mkdir(`${folder}/profile`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/profile/weft.yaml`, profile);
+  await Deno.remove(`${folder}/got`, { recursive: true }).catch(() => {});
+  const args = ["get", "data.bin.torrent", "--out", "got", "--profile", "profile/weft.yaml"];
+  return await weft(folder, ...args, "--listen", "127.0.0.1:0");
+}
+
+Deno.test("a plugin that weft new wrote passes its checks, and finds a peer", () =>
+  inFolder(async (folder) => {
+    const made = await weft(folder, "new", "plugin", "my-peers", "--dir", "plugins/my-peers");
+    assert.equal(made.code, 0, made.error);
+    for (const args of [["check"], ["test"], ["fmt", "--check"], ["lint"]]) {
+      const { code, out, error } = await deno(`${folder}/plugins/my-peers`, ...args);
+      assert.equal(code, 0, `deno ${args.join(" ")}: ${out}${error}`);
+    }
+    await withRoster(folder, async (list) => {
+      const { code, error } = await fetchWith(folder, "../plugins/my-peers/my-peers.ts", list);
+      if (binary !== undefined && code === 2) return assert.match(error, /can't load the TypeScript.*--profile/);
+      assert.equal(code, 0, error);
+      assert.deepEqual(await Deno.readFile(`${folder}/got/data.bin`), await Deno.readFile(`${folder}/data.bin`));
+    });
+  }));
+
+Deno.test("a plugin in plain JavaScript finds a peer, by path and by file URL, beside a deno.json of its own", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/a plugin`);
+    await Deno.writeTextFile(`${folder}/a plugin/deno.json`, '{ "imports": { "weft": "./nowhere.js" } }');
+    await Deno.writeTextFile(
+      `${folder}/a plugin/parse.js`,
+      'import { parsePeerAddress } from "weft";\nexport const parse = (text) => ({ address: parsePeerAddress(text) });',
+    );
+    await Deno.writeTextFile(
+      `${folder}/a plugin/roster.js`,
+      `import { definePlugin, discoverPeers, object, url } from "weft";
+import { parse } from "./parse.js";
+
+export default definePlugin({
+  name: "roster",
+  config: object({ url: url() }),
+  setup(plugin) {
+    plugin.on(discoverPeers, async function* ({ id }, signal) {
+      const answer = await plugin.net.fetch(\`\${plugin.config.url}?info_hash=\${id.hex}\`, { signal });
+      yield* answer.json().map(parse);
+    });
+  },
+});
+`,
+    );
+    await withRoster(folder, async (list) => {
+      for (const use of ["../a plugin/roster.js", new URL(`file://${folder}/a plugin/roster.js`).href]) {
+        const { code, error } = await fetchWith(folder, use, list);
+        assert.equal(code, 0, error);
+        assert.deepEqual(await Deno.readFile(`${folder}/got/data.bin`), await Deno.readFile(`${folder}/data.bin`));
+      }
+    });
+  }));
+
+Deno.test("mistakes in plugin files are told with the profile's place and the file's", () =>
+  inFolder(async (folder) => {
+    const files: Record<string, string> = {
+      "syntax.js": "export default {\n  name: 1,,\n};\n",
+      "none.js": "export const plugin = 1;\n",
+      "thrown.js": "const config = undefined;\nexport default config.url;\n",
+      "imports.js": 'import { gone } from "./gone.js";\nexport default gone;\n',
+      "package.js": 'import { x } from "some-package";\nexport default x;\n',
+      "weft.yaml": `plugins:
+  - use: ./syntax.js
+  - use: ./none.js
+  - use: ./thrown.js
+  - use: ./imports.js
+  - use: ./package.js
+  - use: ./missing.js
+  - use: missing.js
+  - use: tcp
+    isolate: worker
+`,
+    };
+    for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${name}`, text);
+    const { code, error } = await weft(folder, "check", "weft.yaml");
+    assert.equal(code, 2);
+    const lines = error.replaceAll(folder, "").trim().split("\n");
+    const expected = [
+      /^weft\.yaml:2:10: cannot load "\/syntax\.js": \/syntax\.js:2:11: Unexpected token/,
+      /^weft\.yaml:3:10: "\/none\.js" has no plugin as its default export; write/,
+      /^weft\.yaml:4:10: cannot load "\/thrown\.js": \/thrown\.js:2:23: Cannot read properties of undefined/,
+      /^weft\.yaml:5:10: cannot load "\/imports\.js": \/imports\.js(:1:22)?: cannot find "\/gone\.js"; correct the import/,
+      /^weft\.yaml:6:10: cannot load "\/package\.js": \/package\.js(:1:19)?: cannot find "some-package"; write "weft"/,
+      /^weft\.yaml:7:10: cannot load "\/missing\.js": there is no file "\/missing\.js"; correct its path/,
+      /^weft\.yaml:8:10: unknown plugin "missing\.js"; write "\.\/missing\.js" for a file beside the profile/,
+      /^weft\.yaml:9:10: "tcp" is part of Weft and can't run apart; remove "isolate"/,
+    ];
+    for (const [i, pattern] of expected.entries()) assert.match(lines[i], pattern);
+    assert.equal(lines.length, expected.length, error);
+  }));
+
+Deno.test("an npm name is loaded as it is", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/weft.yaml`, 'plugins:\n  - use: "npm:tinyqueue@^3.0.0"\n');
+    const { code, error } = await weft(folder, "check", "weft.yaml");
+    assert.equal(code, 2);
+    assert.match(error, /weft\.yaml:2:10: ("npm:tinyqueue@\^3\.0\.0" has no plugin as its default export|.*contain)/);
+  }));
