@@ -7,10 +7,30 @@ export interface ExtensionPeer {
   readonly address: PeerAddress;
   readonly incoming: boolean;
   readonly private: boolean;
+  /** Whether the peer offers another extension, such as `ut_holepunch`. */
+  offers(name: string): boolean;
+  /** The peers of this swarm that are connected now and can be dialed, this one too. */
+  connected(): readonly ConnectedPeer[];
+  /** Names peers: they are admitted with the plugin as their source, and this peer as who named them. */
+  found(addresses: readonly PeerAddress[]): void;
   /** Sends a message of this extension; nothing happens if the peer didn't offer it. */
   send(payload: Uint8Array): void;
   /** Closes the session: for peers that break the extension's rules. */
   close(reason: Error): void;
+}
+
+/** A connected peer, as others may be told of it. */
+export interface ConnectedPeer {
+  /** Where it accepts connections. */
+  readonly address: PeerAddress;
+  /** It wants nothing: a seed, or a partial one (BEP 21). */
+  readonly uploadOnly: boolean;
+  readonly encrypted: boolean;
+  readonly transport: string;
+  /** We dialed it, so that it can be reached. */
+  readonly reachable: boolean;
+  /** Whether it offers an extension. */
+  offers(name: string): boolean;
 }
 
 /** One extension on one session. */

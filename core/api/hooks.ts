@@ -74,6 +74,12 @@ export interface OpenedStream {
   readonly wireId?: string;
 }
 
+/** A DHT node that runs here. */
+export interface DhtService {
+  /** Its UDP port, 0 while it has none. */
+  readonly port: number;
+}
+
 /** A swarm, as events name it. */
 export interface SwarmEvent {
   readonly id: TorrentId;
@@ -161,6 +167,18 @@ export const wireExtensions: Hook<"keyed", string, PeerExtensionFactory> = defin
   "wire.extension",
   { onFailure: "skip" },
 );
+
+/** The DHT node of this runtime, under the key `dht`: peers are told its port (BEP 5), but those of private swarms. */
+export const dhtService: Hook<"keyed", string, DhtService> = defineHook<string, DhtService>()(
+  "keyed",
+  "dht.service",
+  { onFailure: "skip" },
+);
+
+/** A peer told the port of its DHT node (BEP 5). */
+export const dhtNodeNamed: Hook<"event", { readonly address: PeerAddress }, void> = defineHook<
+  { readonly address: PeerAddress }
+>()("event", "dht.node", { onFailure: "skip" });
 
 /** A magnet's `info` dictionary is wanted. The answer is its raw bytes; the kernel verifies them. */
 export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Array> = defineHook<

@@ -60,17 +60,49 @@ export interface PluginNet {
   serve(at: BindAddress, handler: HttpHandler): Promise<HttpServer>;
 }
 
+/**
+ * The UDP port that plugins share, the one that peers are told. It belongs to the kernel: a plugin claims the datagrams
+ * that are its own by their first byte (`d` is the DHT's, 0x01 to 0x41 with a low nibble of 1 uTP's, 0x00 a tracker's),
+ * and several may stand behind one byte: each is asked in turn, the newest generation first.
+ */
+export interface UdpPort {
+  /** Where it is bound; none before the plugins are started, and while nobody claims anything. */
+  readonly addresses: readonly PeerAddress[];
+  /**
+   * Offers datagrams with one of these first bytes to `take`, which returns true for what it took. `bytes` is a view
+   * that holds only during the call.
+   */
+  claim(firstBytes: readonly number[], take: (bytes: Uint8Array, from: PeerAddress) => boolean): Disposable;
+  /**
+   * Sends a datagram; it may be lost on the way, as datagrams are. `bytes` must not change afterwards.
+   *
+   * @returns whether it was sent at all: the egress guard may refuse the target, or no socket speaks its family
+   */
+  send(bytes: Uint8Array, to: PeerAddress): boolean;
+}
+
+/** What a plugin keeps across restarts, by key: bytes in the state file, at most 1 MiB an entry of the profile. */
+export interface PluginState {
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** @throws {Error} when there would be more than 1 MiB */
+  set(key: string, value: Uint8Array): Promise<void>;
+}
+
 /** A swarm as plugins see it. Private ones are not shown. */
 export interface PublicSwarm {
   readonly id: TorrentId;
   readonly name: string;
   readonly seeding: boolean;
+  /** DHT nodes that its torrent names (BEP 5), as `host:port`. */
+  readonly nodes: readonly string[];
 }
 
 /** The swarms that may be announced: a live view, without the private ones. */
 export interface SwarmsView extends Iterable<PublicSwarm> {
   get(wireIdHex: string): PublicSwarm | undefined;
   readonly size: number;
+  /** Where this runtime accepts peers, as announces tell it; 0 while there is no such port. */
+  readonly port: number;
 }
 
 /** Everything a plugin's `setup` gets. What it acquires here is undone for it when the entry is retired. */
@@ -83,6 +115,8 @@ export interface PluginScope<Config = unknown> {
   readonly net: PluginNet;
   readonly log: Logger;
   readonly swarms: SwarmsView;
+  readonly udp: UdpPort;
+  readonly state: PluginState;
   /** Aborts when the entry is retired. */
   readonly signal: AbortSignal;
   /** Attaches a handler; the result detaches it early. */

@@ -45,6 +45,7 @@ import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from
 import { Scope, type ScopeOptions } from "./scope.ts";
 import { SocketPool } from "./sockets.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
+import { SharedUdp, type StagedUdp } from "./udp_port.ts";
 
 /** One message of the runtime or of a plugin. */
 export interface LogLine {
@@ -89,6 +90,7 @@ class WeftRuntime implements Runtime {
   /** Undoes what was begun, last first. */
   readonly #undo = new AsyncDisposableStack();
   readonly #sockets: SocketPool;
+  readonly #udp: SharedUdp;
   readonly #plugins: Plugins;
   /** Keys of swarms that are being added or removed. */
   readonly #busy = new Set<string>();
@@ -112,6 +114,12 @@ class WeftRuntime implements Runtime {
     this.#kernel = this.#createKernel(log);
     this.#swarms = new Swarms(this.#kernel);
     this.#sockets = new SocketPool(host.net);
+    this.#udp = new SharedUdp({
+      net: host.net,
+      turn: () => host.clock.turn(),
+      refused: (to) => this.#egress.check(to),
+      failed: (error) => log.debug(`UDP: ${error instanceof Error ? error.message : error}`),
+    });
     this.#plugins = new Plugins({
       clock: host.clock,
       bus: this.#bus,
@@ -135,6 +143,8 @@ class WeftRuntime implements Runtime {
       const listeners = await this.#swarms.listeners.stage(settings.listen, staged.transports);
       listeners.commit();
       this.#undo.defer(() => this.#swarms.stop());
+      this.#undo.defer(() => this.#udp.close());
+      (await this.#stageUdp(settings, this.#swarms.listeners.port)).commit();
       await this.#addKept();
       await this.#addFromProfile();
       this.#swarms.start();
@@ -329,6 +339,8 @@ class WeftRuntime implements Runtime {
         };
         return createPluginNet({ host, egress: this.#egress, scopeSignal: scope.signal });
       },
+      udp: (scope) => this.#udp.for(scope),
+      state: this.#state!.plugin(name),
     });
     for (const target of plugin.egress?.(config) ?? []) scope.use(this.#egress.grant(target));
     return scope;
@@ -368,13 +380,17 @@ class WeftRuntime implements Runtime {
       const plugins = await this.#plugins.stage(settings.plugins, entries);
       try {
         const listeners = await this.#stageListeners(settings, plugins.transports);
+        let udp: StagedUdp | undefined;
         try {
+          udp = await this.#stageUdp(settings, listeners.port).catch(this.#asListenMistake(settings));
           plugins.commit();
         } catch (error) {
+          udp?.abort();
           await listeners.abort();
           throw error;
         }
         listeners.commit();
+        udp.commit();
       } catch (error) {
         await plugins.abort();
         throw error;
@@ -394,12 +410,18 @@ class WeftRuntime implements Runtime {
     settings: Settings,
     transports: Parameters<Swarms["listeners"]["stage"]>[1],
   ): Promise<Awaited<ReturnType<Swarms["listeners"]["stage"]>>> {
-    try {
-      return await this.#swarms.listeners.stage(settings.listen, transports);
-    } catch (error) {
-      const { file, line, column } = settings.places.listen;
+    return await this.#swarms.listeners.stage(settings.listen, transports).catch(this.#asListenMistake(settings));
+  }
+
+  /** The shared UDP port has the number that peers are told. */
+  #stageUdp({ listen }: Settings, port: number): Promise<StagedUdp> {
+    return this.#udp.stage(listen.map((at) => at.port === 0 ? { ...at, port } : at));
+  }
+
+  #asListenMistake({ places: { listen: { file, line, column } } }: Settings): (error: unknown) => never {
+    return (error) => {
       throw new ConfigError([`${file}:${line}:${column}: ${error instanceof NetError ? error.message : error}`]);
-    }
+    };
   }
 
   /** Settings that need nothing but to be known. */
@@ -488,6 +510,7 @@ class WeftRuntime implements Runtime {
       name: source.name,
       info: source.info,
       tiers,
+      nodes: source.nodes,
       existing,
       wake: () => this.#swarms.wake(),
     });
@@ -503,10 +526,15 @@ class WeftRuntime implements Runtime {
       id: swarm.id,
       name: swarm.name,
       seeding: swarm.state === "seeding",
+      nodes: swarm.nodes,
     });
+    const port = (): number => this.#swarms.listeners.port;
     return {
       get size() {
         return swarms().length;
+      },
+      get port() {
+        return port();
       },
       get: (wireId) => {
         const swarm = this.#swarms.find(wireId);

@@ -8,9 +8,11 @@ import type {
   Logger,
   PluginNet,
   PluginScope,
+  PluginState,
   Random,
   SwarmsView,
   Timer,
+  UdpPort,
   Verb,
 } from "../api/mod.ts";
 import { type Owner, registerHandler, registerValue, type Registration } from "../bus/mod.ts";
@@ -30,6 +32,8 @@ export interface ScopeOptions {
   /** The generation before, which goes on running meanwhile. */
   readonly before?: Scope;
   net(scope: Scope): PluginNet;
+  udp(scope: Scope): UdpPort & Disposable;
+  readonly state: PluginState;
   /** The registrations changed after the entry was committed. */
   changed(): void;
   /** One of its handlers failed. */
@@ -45,6 +49,8 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   readonly net: PluginNet;
   readonly log: Logger;
   readonly swarms: SwarmsView;
+  readonly udp: UdpPort;
+  readonly state: PluginState;
   /** See {@link Owner}: set while the entry is quarantined. */
   barred: string | undefined;
   readonly #options: ScopeOptions;
@@ -58,6 +64,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   #holds = 0;
   #calls = 0;
   #before: Scope | undefined;
+  #committed = false;
 
   constructor(options: ScopeOptions) {
     this.#options = options;
@@ -68,6 +75,10 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     this.log = options.log;
     this.swarms = options.swarms;
     this.net = options.net(this);
+    const udp = options.udp(this);
+    this.udp = udp;
+    this.state = options.state;
+    this.#cleanup.push(() => udp[Symbol.dispose]());
     this.clock = {
       now: () => options.clock.now(),
       wall: () => options.clock.wall(),
@@ -78,6 +89,11 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** It is in use: committed, and not disposed of. */
+  get live(): boolean {
+    return this.#committed && this.#life !== "over";
   }
 
   /** Its handlers and values, in the order in which they were registered. */
@@ -158,8 +174,9 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     this.#options.failed?.(failure);
   }
 
-  /** It was committed: nothing of the generation before is needed any more. */
+  /** It was committed: it is in use from now on, and nothing of the generation before is needed any more. */
   committed(): void {
+    this.#committed = true;
     this.#before = undefined;
   }
 

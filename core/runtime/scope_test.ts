@@ -25,6 +25,8 @@ function bench(changed: () => void = () => {}, before?: Scope): Bench {
     swarms: [] as never,
     before,
     net: () => ({}) as PluginNet,
+    udp: () => ({ [Symbol.dispose]() {} }) as never,
+    state: {} as never,
     changed: () => {
       changes++;
       changed();

@@ -10,6 +10,8 @@ export interface SourceDescription {
   readonly tiers: readonly (readonly string[])[];
   /** Peers that it names, as `host:port`. */
   readonly peers: readonly string[];
+  /** DHT nodes that it names, as `host:port`. */
+  readonly nodes: readonly string[];
   /** File indexes that it selects (BEP 53). */
   readonly select?: readonly number[];
 }
@@ -28,8 +30,8 @@ export function describeSource(source: Uint8Array | string): SourceDescription {
 }
 
 function fromTorrent(bytes: Uint8Array): SourceDescription {
-  const { info, announce } = parseMetainfo(bytes);
-  return { id: info.id, name: info.name, info, tiers: announce, peers: [] };
+  const { info, announce, nodes } = parseMetainfo(bytes);
+  return { id: info.id, name: info.name, info, tiers: announce, peers: [], nodes: nodes.map(hostPortText) };
 }
 
 function fromMagnet(text: string): SourceDescription {
@@ -44,6 +46,11 @@ function fromMagnet(text: string): SourceDescription {
     // A magnet's trackers are all asked: it has no tiers.
     tiers: trackers.map((url) => [url]),
     peers,
+    nodes: [],
     select: select && indexes,
   };
+}
+
+function hostPortText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -28,6 +28,8 @@ async function stage(scripts: Record<string, Script>, undone: string[] = []): Pr
       log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       swarms: [] as never,
       net: () => ({}) as never,
+      udp: () => ({ [Symbol.dispose]() {} }) as never,
+      state: {} as never,
       changed: quiet,
     });
     scope.defer(() => void undone.push(name));

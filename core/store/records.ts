@@ -1,6 +1,6 @@
 // What outlives the process: the swarms, their statistics, and which pieces are on disk.
 import type { Database, SqlValue, Statement } from "../api/mod.ts";
-import type { SwarmLimits, SwarmSetting } from "../api/mod.ts";
+import type { PluginState, SwarmLimits, SwarmSetting } from "../api/mod.ts";
 
 /** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
 export const PAGE_BYTES = 1024;
@@ -8,8 +8,11 @@ export const PAGE_BYTES = 1024;
 // A damaged page may hold thousands of rows that mean nothing: the log names the first.
 const MAX_COMPLAINTS = 10;
 
+// An entry of the profile keeps no more: what it learns from strangers must not fill the disk.
+const MAX_PLUGIN_BYTES = 1024 * 1024;
+
 // Grows by one with every change of the tables; `open` migrates older ones.
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const SCHEMA: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS swarm (
@@ -23,6 +26,9 @@ const SCHEMA: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS file (
     key TEXT NOT NULL, file INTEGER NOT NULL, home TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL,
     writing INTEGER NOT NULL, PRIMARY KEY (key, file)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS plugin (
+    entry TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (entry, key)
   ) STRICT, WITHOUT ROWID`,
 ];
 
@@ -166,6 +172,32 @@ export class StateStore {
       sql: "UPDATE swarm SET uploaded = ?, downloaded = ?, wasted = ?, seed_time = ?, completed = ? WHERE key = ?",
       values: [...[uploaded, downloaded, wasted, seedTime].map(Math.round), completed ?? null, key],
     }]);
+  }
+
+  /** What the plugin of a profile's entry keeps. */
+  plugin(entry: string): PluginState {
+    return {
+      get: async (key) => {
+        const [row] = await this.#db.all({
+          sql: "SELECT value FROM plugin WHERE entry = ? AND key = ?",
+          values: [entry, key],
+        });
+        return row?.value instanceof Uint8Array ? row.value : undefined;
+      },
+      set: async (key, value) => {
+        const [row] = await this.#db.all({
+          sql: "SELECT coalesce(sum(length(value) + length(key)), 0) AS size FROM plugin WHERE entry = ? AND key <> ?",
+          values: [entry, key],
+        });
+        if (Number(row?.size) + key.length + value.length > MAX_PLUGIN_BYTES) {
+          throw new Error(`Cannot keep "${key}" of "${entry}": there may be ${MAX_PLUGIN_BYTES} bytes in all`);
+        }
+        await this.#db.run([{
+          sql: "INSERT OR REPLACE INTO plugin (entry, key, value) VALUES (?, ?, ?)",
+          values: [entry, key, value],
+        }]);
+      },
+    };
   }
 
   /** The pieces of one swarm. */

@@ -37,6 +37,8 @@ export interface ShakenPeer extends OpenedStream {
 export interface OwnHandshake {
   readonly infoHash: InfoHash;
   readonly peerId: Uint8Array;
+  /** A DHT node runs here, and the swarm may be told of (BEP 5). */
+  readonly dht: boolean;
 }
 
 /** Dials over the transports there are, `preferred` first, until one works, and shakes hands. All their errors are told. */
@@ -156,8 +158,8 @@ export async function acceptAndShake(
   });
 }
 
-function ourHandshake({ infoHash, peerId }: OwnHandshake): Uint8Array {
-  return encodeHandshake({ infoHash, peerId, reserved: { extended: true, fast: true, dht: false } });
+function ourHandshake({ infoHash, peerId, dht }: OwnHandshake): Uint8Array {
+  return encodeHandshake({ infoHash, peerId, reserved: { extended: true, fast: true, dht } });
 }
 
 async function readExactly(stream: ByteStream, into: Uint8Array, from: number, to: number): Promise<void> {

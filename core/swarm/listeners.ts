@@ -22,6 +22,8 @@ interface Listening {
 
 /** Listeners that are open beside those in use. */
 export interface StagedListeners {
+  /** The port that trackers will be told. */
+  readonly port: number;
   /** They are the ones in use from now on; those that are no longer wanted close. */
   commit(): void;
   /** Closes them; those in use go on. */
@@ -78,10 +80,12 @@ export class Listeners {
         if (!listening) opened.push(await this.#openOne(want, leaving, closedEarly));
         next.push(listening ?? opened.at(-1)!);
       }
+      const port = next[0]?.listener.address.port ?? this.#port;
       return {
+        port,
         commit: () => {
           this.#open = next;
-          this.#port = next[0]?.listener.address.port ?? this.#port;
+          this.#port = port;
           for (const { listener } of leaving) listener.close();
         },
         abort,

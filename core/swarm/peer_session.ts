@@ -7,7 +7,7 @@
  * @module
  */
 import type { ByteStream, PeerSnapshot } from "../api/mod.ts";
-import { Bitfield, type ExtendedHandshake, type PeerAddress, ProtocolError } from "../wire/mod.ts";
+import { Bitfield, type ExtendedHandshake, type PeerAddress, peerAddress, ProtocolError } from "../wire/mod.ts";
 import { BLOCK_SIZE, blockSize, type PieceShape } from "./blocks.ts";
 import { clientName } from "./peer_id.ts";
 import { PeerMachine, type PeerMachineEvents } from "./peer_machine.ts";
@@ -28,6 +28,10 @@ export interface SessionSwarm extends ExtensionsSwarm, WriterSwarm {
   readonly downLimit: RateLimiter;
   readonly readBuffers: ReadBuffers;
   readonly sessions: Iterable<PeerSession>;
+  /** The UDP port of our DHT node, 0 if it is not to be told. */
+  readonly dhtPort: number;
+  /** The peer's DHT node. */
+  dhtNode(address: PeerAddress): void;
   /** Resolves when the store takes blocks again. */
   drained(): Promise<void>;
   blockBegan(session: PeerSession, piece: number, block: number): void;
@@ -50,6 +54,8 @@ export interface SessionOrigin {
   readonly source: string;
   readonly fast: boolean;
   readonly extended: boolean;
+  /** It runs a DHT node. */
+  readonly dht: boolean;
 }
 
 /** A session that ended without anybody's fault. */
@@ -119,6 +125,13 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     return this.origin.address;
   }
 
+  /** Where the peer accepts connections, if that is known: where we dialed it, or the port that it told (BEP 10). */
+  get dialAddress(): PeerAddress | undefined {
+    if (!this.incoming) return this.address;
+    const port = this.machine.peerHandshake?.p;
+    return port === undefined ? undefined : peerAddress(this.address.ip, port);
+  }
+
   get incoming(): boolean {
     return this.origin.incoming;
   }
@@ -132,6 +145,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#extensions.greet();
     // BEP 6 wants to hear something, also while only a magnet is known.
     this.machine.sendPieces(this.#swarm.store?.have ?? new Bitfield(0));
+    if (this.origin.dht && this.#swarm.dhtPort > 0) this.machine.sendPort(this.#swarm.dhtPort);
     this.flush();
     void this.#readLoop();
   }
@@ -348,7 +362,9 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   allowedFast(): void {}
 
-  dhtPort(): void {}
+  dhtPort(port: number): void {
+    this.#swarm.dhtNode(peerAddress(this.address.ip, port));
+  }
 
   extendedHandshake(handshake: ExtendedHandshake): void {
     if (handshake.v) this.client = printable(handshake.v);

@@ -1,5 +1,5 @@
 /** The BEP 10 extensions of one session: offers what plugins provide, and takes messages to them. @module */
-import type { PeerExtension, PeerExtensionFactory, TorrentId } from "../api/mod.ts";
+import type { ConnectedPeer, PeerExtension, PeerExtensionFactory, TorrentId } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
 import { MAX_UPLOAD_QUEUE, type PeerMachine } from "./peer_machine.ts";
 
@@ -12,9 +12,20 @@ export interface ExtensionsSwarm {
   readonly private: boolean;
   readonly uploadOnly: boolean;
   readonly listenPort: number;
-  /** What plugins provide now, by name. */
-  readonly extensions: readonly (readonly [string, PeerExtensionFactory])[];
+  /** What plugins provide now. */
+  readonly extensions: readonly ProvidedExtension[];
+  /** The connected peers that can be dialed. */
+  connectedPeers(): readonly ConnectedPeer[];
+  /** A plugin's extension learned of peers from a peer. */
+  found(plugin: string, addresses: readonly PeerAddress[], namedBy: string): void;
   extensionFailed(name: string, error: Error): void;
+}
+
+/** A BEP 10 extension, and the entry that provides it. */
+export interface ProvidedExtension {
+  readonly name: string;
+  readonly plugin: string;
+  readonly factory: PeerExtensionFactory;
 }
 
 /** The session that extensions speak on. */
@@ -47,11 +58,11 @@ export class SessionExtensions {
   greet(): void {
     const { machine, address } = this.#session;
     if (!machine.extendedProtocol) return;
-    const wanted = new Map(this.#swarm.extensions);
+    const wanted = new Map(this.#swarm.extensions.map((provided) => [provided.name, provided]));
     const before = [...this.#running.keys()];
-    for (const [name, { factory }] of [...this.#running]) if (wanted.get(name) !== factory) this.#end(name);
-    for (const [name, factory] of wanted) {
-      if (this.#running.has(name) || !this.#begin(name, factory) || !this.#greeted) continue;
+    for (const [name, { factory }] of [...this.#running]) if (wanted.get(name)?.factory !== factory) this.#end(name);
+    for (const [name, provided] of wanted) {
+      if (this.#running.has(name) || !this.#begin(provided) || !this.#greeted) continue;
       // The peer said long ago what it speaks.
       if (machine.peerOffers(name)) this.#call(name, (extension) => extension.peerHandshake?.(true));
     }
@@ -90,7 +101,7 @@ export class SessionExtensions {
   }
 
   /** Makes an extension's part of this session, unless it declines. */
-  #begin(name: string, factory: PeerExtensionFactory): boolean {
+  #begin({ name, plugin, factory }: ProvidedExtension): boolean {
     const { id, private: isPrivate } = this.#swarm;
     const { machine, address, incoming } = this.#session;
     const extension = this.#contain(name, () =>
@@ -99,6 +110,9 @@ export class SessionExtensions {
         address,
         incoming,
         private: isPrivate,
+        offers: (other) => machine.peerOffers(other),
+        connected: () => this.#swarm.connectedPeers(),
+        found: (addresses) => this.#swarm.found(plugin, addresses, address.ip),
         send: (payload) => {
           machine.sendExtension(name, payload);
           this.#session.flush();

@@ -8,7 +8,9 @@ import { errorText } from "../api/errors.ts";
 import {
   type Clock,
   CommandError,
-  type PeerExtensionFactory,
+  type ConnectedPeer,
+  dhtNodeNamed,
+  dhtService,
   PluginError,
   resolveMetadata,
   swarmCompleted,
@@ -23,7 +25,16 @@ import {
   wireExtensions,
 } from "../api/mod.ts";
 import { deleteFiles, type PieceStore, sha1Layout, type SwarmRecord } from "../store/mod.ts";
-import { bytesEqual, encodeMetainfo, type Info, parseInfo, sha1, sha256, type TorrentId } from "../wire/mod.ts";
+import {
+  bytesEqual,
+  encodeMetainfo,
+  type Info,
+  parseInfo,
+  type PeerAddress,
+  sha1,
+  sha256,
+  type TorrentId,
+} from "../wire/mod.ts";
 import { Announcer } from "./announcer.ts";
 import { Discovery } from "./discovery.ts";
 import type { Kernel } from "./kernel.ts";
@@ -34,6 +45,7 @@ import type { Picker } from "./picker.ts";
 import { MAX_PRIORITY } from "./piece_order.ts";
 import { RateLimiter } from "./rate_limit.ts";
 import { doneBytes, NORMAL_PRIORITY, Selection } from "./selection.ts";
+import type { ProvidedExtension } from "./session_extensions.ts";
 import { type PeersSwarm, SwarmPeers } from "./swarm_peers.ts";
 import { type PiecesSwarm, SwarmPieces } from "./swarm_pieces.ts";
 
@@ -45,6 +57,8 @@ export interface SwarmOptions {
   /** Undefined for a magnet. */
   readonly info?: Info;
   readonly tiers: readonly (readonly string[])[];
+  /** DHT nodes that its torrent names, as `host:port`. */
+  readonly nodes: readonly string[];
   /** What to do with data that is there: see AddSwarm. */
   readonly existing: "resume" | "check" | "trust";
   /** There are candidates to dial, or room for more peers. */
@@ -62,6 +76,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   readonly ledger: Ledger;
   readonly downLimit: RateLimiter;
   readonly upLimit: RateLimiter;
+  readonly nodes: readonly string[];
   readonly wake: () => void;
   name: string;
   /** Undefined while only a magnet is known. */
@@ -85,7 +100,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
   #stopped = false;
-  #extensions: readonly (readonly [string, PeerExtensionFactory])[] = [];
+  #extensions: readonly ProvidedExtension[] = [];
   /** The hook table that `#extensions` was read from. */
   #extensionsOf: unknown;
 
@@ -94,6 +109,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#kernel = kernel;
     this.id = options.id;
     this.name = options.name;
+    this.nodes = options.nodes;
     this.wake = options.wake;
     this.peerId = createPeerId(random);
     this.#tiers = options.tiers;
@@ -315,15 +331,34 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     return this.#kernel.listenPort;
   }
 
-  get extensions(): readonly (readonly [string, PeerExtensionFactory])[] {
+  get extensions(): readonly ProvidedExtension[] {
     const { bus } = this.#kernel;
     if (this.#extensionsOf !== bus.table) {
       this.#extensionsOf = bus.table;
-      this.#extensions = bus.keys(wireExtensions)
-        .filter((name) => !(this.private && name === "ut_pex"))
-        .map((name) => [name, bus.get(wireExtensions, name)!] as const);
+      this.#extensions = bus.table.values(wireExtensions)
+        .filter(({ key, owner }) => owner.barred === undefined && !(this.private && key === "ut_pex"))
+        .map(({ key, plugin, value }) => ({ name: key, plugin, factory: value }));
     }
     return this.#extensions;
+  }
+
+  connectedPeers(): readonly ConnectedPeer[] {
+    return this.peers.connected();
+  }
+
+  found(plugin: string, addresses: readonly PeerAddress[], namedBy: string): void {
+    // Of a private swarm only its trackers name peers (BEP 27), whatever a plugin does.
+    if (this.private) return;
+    void this.peers.admit(plugin, addresses.map((address) => ({ address, namedBy })));
+  }
+
+  /** The UDP port of the DHT node that peers are told of, 0 without one. */
+  get dhtPort(): number {
+    return this.private ? 0 : this.#kernel.bus.get(dhtService, "dht")?.port ?? 0;
+  }
+
+  dhtNode(address: PeerAddress): void {
+    if (!this.private) this.#kernel.bus.emit(dhtNodeNamed, { address });
   }
 
   drained(): Promise<void> {
@@ -343,8 +378,13 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   }
 
   extensionFailed(name: string, error: Error): void {
-    const { plugin = "" } = this.#kernel.bus.table.values(wireExtensions).find(({ key }) => key === name) ?? {};
-    this.#kernel.log.warn(new PluginError(plugin, wireExtensions.name, `${name}: ${error.message}`).message);
+    const provided = this.#kernel.bus.table.values(wireExtensions).find(({ key }) => key === name);
+    if (!provided) return;
+    const failure = new PluginError(provided.plugin, wireExtensions.name, `${name}: ${error.message}`, {
+      cause: error,
+    });
+    this.#kernel.log.warn(failure.message);
+    provided.owner.failed(failure);
   }
 
   wasted(bytes: number): void {

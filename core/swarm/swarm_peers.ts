@@ -7,7 +7,14 @@
  * @module
  */
 import { errorText } from "../api/errors.ts";
-import { admitPeers, type PeerCandidate, peerClosed, peerConnected, type PeerEvent } from "../api/mod.ts";
+import {
+  admitPeers,
+  type ConnectedPeer,
+  type PeerCandidate,
+  peerClosed,
+  peerConnected,
+  type PeerEvent,
+} from "../api/mod.ts";
 import { bytesEqual, ipScope, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
 import { readCandidate } from "./candidate.ts";
@@ -110,12 +117,13 @@ export class SwarmPeers {
   async dialNext(now: number): Promise<void> {
     const peer = this.#next(now);
     if (!peer) return;
-    const { id, peerId, signal, clock } = this.#swarm;
+    const { id, peerId, signal, clock, dhtPort } = this.#swarm;
     const { key } = peer.address;
+    const own = { infoHash: id.wireIds[0], peerId, dht: dhtPort > 0 };
     this.pool.dialing(key);
     this.dialing++;
     try {
-      const shaken = await dialAndShake(this.#kernel, id, { infoHash: id.wireIds[0], peerId }, peer, signal);
+      const shaken = await dialAndShake(this.#kernel, id, own, peer, signal);
       this.#begin(shaken, peer, false);
     } catch (error) {
       this.pool.failed(clock.now(), key, errorText(error));
@@ -133,6 +141,25 @@ export class SwarmPeers {
     const peer = this.pool.add(this.#swarm.clock.now(), stream.remote, "incoming", { dialable: false });
     if (!peer) return stream.close(new PeerClosed("banned"));
     this.#begin(shaken, peer, true);
+  }
+
+  /** Those that are connected and can be dialed. */
+  connected(): ConnectedPeer[] {
+    const peers: ConnectedPeer[] = [];
+    for (const session of this.sessions) {
+      const address = session.dialAddress;
+      if (!address) continue;
+      const { machine, incoming, origin: { encryption, transport } } = session;
+      peers.push({
+        address,
+        uploadOnly: machine.peerUploadOnly || machine.peerPieces.full && machine.peerPieces.length > 0,
+        encrypted: encryption !== "none",
+        transport,
+        reachable: !incoming,
+        offers: (name) => machine.peerOffers(name),
+      });
+    }
+    return peers;
   }
 
   /** Once a second. */
@@ -286,6 +313,7 @@ export class SwarmPeers {
       source: [...peer.sources][0] ?? "incoming",
       fast: handshake.fast,
       extended: handshake.extended,
+      dht: handshake.dht,
     });
     this.sessions.add(session);
     this.#swarm.picker?.addSource(session.machine.peerPieces);

@@ -205,7 +205,7 @@ export class Swarms {
     const lookup = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
       if (!swarm || swarm.peers.pool.isBanned(ip) || swarm.peers.pool.isBanned(key)) return undefined;
-      return { infoHash, peerId: swarm.peerId };
+      return { infoHash, peerId: swarm.peerId, dht: swarm.dhtPort > 0 };
     };
     try {
       const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);

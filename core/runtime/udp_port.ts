@@ -1,0 +1,191 @@
+/**
+ * The UDP port that plugins share: one socket for each address that peers are accepted on, and claims by first byte.
+ *
+ * @module
+ */
+import { errorText, PluginError } from "../api/errors.ts";
+import type { BindAddress, DatagramSocket, HostNet, UdpPort } from "../api/mod.ts";
+import type { PeerAddress } from "../wire/mod.ts";
+
+// The largest datagram there is.
+const MAX_DATAGRAM = 65_536;
+// Datagrams taken in a row before everybody else has a turn: a flood must not hold up what it has nothing to do with.
+const RUN = 64;
+
+/** Who may claim, and when its claims count. */
+export interface Claimant {
+  readonly name: string;
+  /** It was committed, and has not been disposed of. */
+  readonly live: boolean;
+  /** It failed to take a datagram. */
+  failed(failure: PluginError): void;
+}
+
+interface Claim {
+  readonly claimant: Claimant;
+  take(bytes: Uint8Array, from: PeerAddress): boolean;
+}
+
+interface Bound {
+  readonly at: BindAddress;
+  readonly socket: DatagramSocket;
+}
+
+/** What {@link SharedUdp} needs. */
+export interface SharedUdpOptions {
+  readonly net: Pick<HostNet, "datagrams">;
+  /** See {@link Clock.turn}. */
+  readonly turn: () => Promise<void>;
+  /** Why a target may not be written to, if so. */
+  readonly refused: (to: PeerAddress) => string | undefined;
+  /** Something that nobody waits for failed. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** Sockets that are bound beside those in use. */
+export interface StagedUdp {
+  commit(): void;
+  abort(): void;
+}
+
+export class SharedUdp {
+  readonly #options: SharedUdpOptions;
+  /** By first byte; the newest claim first. */
+  readonly #claims: Claim[][] = Array.from({ length: 256 }, () => []);
+  #count = 0;
+  #bound: readonly Bound[] = [];
+  #wanted: readonly BindAddress[] = [];
+  #binding: Promise<void> | undefined;
+  /** Who wrote the datagram that is being taken: answering it needs no permission. */
+  #answering: string | undefined;
+
+  constructor(options: SharedUdpOptions) {
+    this.#options = options;
+  }
+
+  /** The port as one claimant sees it. */
+  for(claimant: Claimant): UdpPort & Disposable {
+    const own = new Set<Disposable>();
+    const addresses = (): readonly PeerAddress[] => this.#bound.map(({ socket }) => socket.address);
+    return {
+      get addresses() {
+        return addresses();
+      },
+      claim: (firstBytes, take) => {
+        const claim = this.#claim(claimant, firstBytes, take);
+        own.add(claim);
+        return claim;
+      },
+      send: (bytes, to) => this.#send(bytes, to),
+      [Symbol.dispose]: () => {
+        for (const claim of own) claim[Symbol.dispose]();
+      },
+    };
+  }
+
+  /**
+   * Binds these addresses if anybody claims anything, also those who are not live yet. What is bound already is kept.
+   *
+   * @throws {NetError} when one can't be bound, naming the address; what was in use before is in use then
+   */
+  async stage(addresses: readonly BindAddress[]): Promise<StagedUdp> {
+    await this.#binding;
+    const wanted = this.#count > 0 ? addresses : [];
+    const opened: Bound[] = [];
+    const next: Bound[] = [];
+    try {
+      for (const at of wanted) {
+        const known = this.#bound.find((bound) => bound.at.ip === at.ip && bound.at.port === at.port);
+        if (!known) opened.push({ at, socket: await this.#options.net.datagrams(at) });
+        next.push(known ?? opened.at(-1)!);
+      }
+    } catch (error) {
+      for (const { socket } of opened) socket.close();
+      throw error;
+    }
+    return {
+      commit: () => {
+        for (const bound of this.#bound) if (!next.includes(bound)) bound.socket.close();
+        this.#bound = next;
+        this.#wanted = addresses;
+        for (const { socket } of opened) void this.#receive(socket);
+      },
+      abort: () => {
+        for (const { socket } of opened) socket.close();
+      },
+    };
+  }
+
+  close(): void {
+    for (const { socket } of this.#bound) socket.close();
+    this.#bound = [];
+    this.#wanted = [];
+  }
+
+  #claim(
+    claimant: Claimant,
+    firstBytes: readonly number[],
+    take: (bytes: Uint8Array, from: PeerAddress) => boolean,
+  ): Disposable {
+    const claim = { claimant, take };
+    for (const byte of firstBytes) this.#claims[byte].unshift(claim);
+    this.#count++;
+    // After the start: the first one to claim anything has the port bound.
+    if (this.#bound.length === 0 && this.#wanted.length > 0) this.#bindLate();
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#count--;
+        for (const byte of firstBytes) this.#claims[byte] = this.#claims[byte].filter((each) => each !== claim);
+      },
+    };
+  }
+
+  #bindLate(): void {
+    this.#binding ??= this.stage(this.#wanted).then((staged) => staged.commit()).catch(this.#options.failed)
+      .finally(() => this.#binding = undefined);
+  }
+
+  async #receive(socket: DatagramSocket): Promise<void> {
+    const buffer = new Uint8Array(MAX_DATAGRAM);
+    for (let run = 1;; run++) {
+      try {
+        const { bytes, from } = await socket.receive(buffer);
+        if (bytes.length > 0) this.#offer(bytes, from);
+      } catch (error) {
+        if (!this.#bound.some((bound) => bound.socket === socket)) return;
+        // Such as what an earlier datagram met on its way: it says nothing of the socket.
+        this.#options.failed(error);
+        await this.#options.turn();
+      }
+      if (run % RUN === 0) await this.#options.turn();
+    }
+  }
+
+  #offer(bytes: Uint8Array, from: PeerAddress): void {
+    this.#answering = from.key;
+    try {
+      for (const { claimant, take } of this.#claims[bytes[0]]) {
+        if (!claimant.live) continue;
+        try {
+          if (take(bytes, from)) return;
+        } catch (error) {
+          claimant.failed(new PluginError(claimant.name, "udp", errorText(error), { cause: error }));
+        }
+      }
+    } finally {
+      this.#answering = undefined;
+    }
+  }
+
+  #send(bytes: Uint8Array, to: PeerAddress): boolean {
+    if (to.key !== this.#answering && this.#options.refused(to) !== undefined) return false;
+    const bound = this.#bound.find(({ socket }) => socket.address.family === to.family) ??
+      this.#bound.find(({ at }) => at.ip === "::");
+    if (!bound) return false;
+    bound.socket.send(bytes, to).catch(() => {}); // it is lost, as datagrams are
+    return true;
+  }
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import type { PluginError } from "../api/mod.ts";
+import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
+import { type PeerAddress, peerAddress } from "../wire/mod.ts";
+import { type Claimant, SharedUdp } from "./udp_port.ts";
+
+const at = [{ ip: "::", port: 6881 }];
+
+interface Bench {
+  readonly simulation: Simulation;
+  readonly host: MemoryHost;
+  readonly other: MemoryHost;
+  readonly udp: SharedUdp;
+  readonly failures: PluginError[];
+  claimant(name: string, live?: boolean): Claimant & { live: boolean };
+  /** Sends a datagram from the other host, and lets it arrive. */
+  arrives(...bytes: number[]): Promise<void>;
+}
+
+function bench(refused: (to: PeerAddress) => string | undefined = () => undefined): Bench {
+  const simulation = createSimulation({ seed: 1 });
+  const [host, other] = [simulation.host("me"), simulation.host("other")];
+  const failures: PluginError[] = [];
+  const udp = new SharedUdp({ net: host.net, turn: () => host.clock.turn(), refused, failed: () => {} });
+  return {
+    simulation,
+    host,
+    other,
+    udp,
+    failures,
+    claimant: (name, live = true) => ({ name, live, failed: (failure) => void failures.push(failure) }),
+    async arrives(...bytes) {
+      const socket = await simulation.complete(other.net.datagrams({ ip: "0.0.0.0", port: 0 }));
+      await simulation.complete(socket.send(new Uint8Array(bytes), peerAddress(host.ip, 6881)));
+      await simulation.run(10);
+      socket.close();
+    },
+  };
+}
+
+Deno.test("a datagram goes to the newest live claim of its first byte that takes it", async () => {
+  const world = bench();
+  const { simulation, udp } = world;
+  const got: string[] = [];
+  const claim = (claimant: Claimant, bytes: number[], takes = true): Disposable =>
+    udp.for(claimant).claim(bytes, (datagram) => {
+      got.push(`${claimant.name} ${[...datagram]}`);
+      return takes;
+    });
+  const old = world.claimant("old");
+  const young = world.claimant("young", false);
+  claim(old, [0x64]);
+  const first = claim(young, [0x64], false);
+  claim(world.claimant("tracker"), [0x00, 0x01]);
+  (await simulation.complete(udp.stage(at))).commit();
+  await world.arrives(0x64, 1);
+  young.live = true;
+  await world.arrives(0x64, 2);
+  first[Symbol.dispose]();
+  await world.arrives(0x64, 3);
+  await world.arrives(0x01, 4);
+  await world.arrives(0x21, 5);
+  assert.deepEqual(got.splice(0), ["old 100,1", "young 100,2", "old 100,2", "old 100,3", "tracker 1,4"]);
+});
+
+Deno.test("the port is bound when somebody claims it, also late, and moves with the address", async () => {
+  const { simulation, host, udp, claimant } = bench();
+  (await simulation.complete(udp.stage(at))).commit();
+  const port = udp.for(claimant("a"));
+  assert.deepEqual(port.addresses, []);
+  port.claim([0x64], () => true);
+  await simulation.run(1);
+  assert.deepEqual(port.addresses.map(({ port }) => port), [6881]);
+  const taken = await simulation.complete(host.net.datagrams({ ip: "::", port: 7000 }));
+  const moved = [{ ip: "::", port: 7001 }];
+  await assert.rejects(simulation.complete(udp.stage([...moved, { ip: "::", port: 7000 }])), /7000/);
+  assert.deepEqual(port.addresses.map(({ port }) => port), [6881]);
+  (await simulation.complete(udp.stage(moved))).commit();
+  assert.deepEqual(port.addresses.map(({ port }) => port), [7001]);
+  taken.close();
+  port[Symbol.dispose]();
+  (await simulation.complete(udp.stage(moved))).commit();
+  assert.deepEqual(port.addresses, [], "nobody claims anything any more");
+});
+
+Deno.test("the guard decides where datagrams go, but for an answer to what is being taken", async () => {
+  const world = bench(() => "not there");
+  const { simulation, udp, host } = world;
+  const port = udp.for(world.claimant("a"));
+  const sent: boolean[] = [];
+  let asker: PeerAddress | undefined;
+  port.claim([0x64], (_, from) => {
+    asker = from;
+    sent.push(port.send(new Uint8Array([1]), from), port.send(new Uint8Array([1]), peerAddress(host.ip, 9)));
+    return true;
+  });
+  (await simulation.complete(udp.stage(at))).commit();
+  await world.arrives(0x64);
+  sent.push(port.send(new Uint8Array([1]), asker!));
+  assert.deepEqual(sent, [true, false, false]);
+});
+
+Deno.test("a claim that throws is its plugin's fault, and others still get the datagram", async () => {
+  const world = bench();
+  const { simulation, udp } = world;
+  let got = 0;
+  udp.for(world.claimant("fine")).claim([0x64], () => ++got > 0);
+  udp.for(world.claimant("broken")).claim([0x64], () => {
+    throw new Error("no");
+  });
+  (await simulation.complete(udp.stage(at))).commit();
+  await world.arrives(0x64);
+  await world.arrives(0x64);
+  assert.equal(got, 2);
+  assert.deepEqual(world.failures.map(({ message }) => message), [
+    'Plugin "broken" failed in udp: no',
+    'Plugin "broken" failed in udp: no',
+  ]);
+});
