@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { main } from "./core/cli/mod.ts";
+import { type Builtins, main } from "./core/cli/mod.ts";
 import { containStrayErrors, denoHost, denoTerminal, GUEST_ARGUMENT, ownSources } from "./core/host/deno/mod.ts";
 import { startRuntime } from "./core/runtime/mod.ts";
 import { builtins } from "./plugins/mod.ts";
@@ -20,13 +20,20 @@ export { builtins } from "./plugins/mod.ts";
 /** The version of Weft. */
 export const version: string = project.version;
 
-async function runAsMain(): Promise<void> {
+/**
+ * Runs the command line on this process's arguments, and ends the process. `embedded` are plugins that were compiled
+ * in, by `use` as their profile writes it.
+ */
+export async function runAsMain(embedded?: Builtins): Promise<void> {
+  // A compiled Weft is its own child where a plugin runs in a process.
+  if (Deno.args[0] === GUEST_ARGUMENT) return void await import("./core/guest/process.ts");
   const terminal = denoTerminal();
   using _contained = containStrayErrors((text) => terminal.error(`weft: ${text}\n`));
   const code = await main(Deno.args, {
     host: denoHost(),
     terminal,
     builtins,
+    embedded,
     start: startRuntime,
     version,
     sources: {
@@ -40,5 +47,4 @@ async function runAsMain(): Promise<void> {
 }
 
 // Not awaited: a plugin that imports this module while it is still loading would wait forever.
-// A compiled Weft is its own child where a plugin runs in a process.
-if (import.meta.main) Deno.args[0] === GUEST_ARGUMENT ? import("./core/guest/process.ts") : runAsMain();
+if (import.meta.main) runAsMain();

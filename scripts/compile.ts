@@ -1,110 +1,134 @@
 /**
- * Compiles Weft to one binary: `deno task compile [--profile FILE] [--output PATH]`. With a profile, its plugins that
- * are files or packages are compiled in, so that they run where no file stands and no type can be stripped. Run with
- * `--help` it says the rest.
+ * Compiles Weft to one binary; `deno task compile --help` says how.
  *
  * @module
  */
-import { Command } from "@commander-js/extra-typings";
-import { parse } from "yaml";
-import { ConfigError, formatSize, type Settings } from "../core/api/mod.ts";
-import { pluginResolver } from "../core/cli/mod.ts";
-import { loadProfile, parentOf, resolvePath } from "../core/config/mod.ts";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { builtins } from "../plugins/mod.ts";
-import { embeddedPlugins, entryModule } from "./compile_entry.ts";
-import project from "../deno.json" with { type: "json" };
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { ConfigError, formatSize } from "../core/api/mod.ts";
+import { baseName, resolvePath } from "../core/config/mod.ts";
+import { entryModule, fileUrl, type ProfilePart, readProfilePart } from "./compile_profile.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
-/** What the YAML package looks at; see the README. */
+/** What npm:yaml looks at. */
 const ENV = ["LOG_STREAM", "LOG_TOKENS"];
 /**
- * Besides what mod.ts imports: workers are loaded by URL, and `weft new plugin` copies all of Weft's code, whose types
- * no import of the program names.
+ * What goes in besides what mod.ts imports: workers, which are loaded by URL, and the code that `weft new plugin` puts
+ * beside a plugin, of which files with nothing but types are imported by nobody.
  */
 const INCLUDED = ["core", "plugins", "tests/conformance", "tests/testing"];
+/** Whose tests go in too: new plugins begin with them. */
 const TEMPLATE = "core/cli/new";
 
 const details = `
-With a profile, the plugins that it names by file, URL or package are compiled in, with all that they import: in the
-binary they take the place of the files beside that profile. A plugin that the profile isolates is read from disk when
-the binary runs, as are files that another profile names (JavaScript alone, where this Deno's binaries can't strip
-types). Mistakes in the profile are told before anything is compiled, with exit code 2.
+With --profile, the plugins that it names by path, URL or package are compiled in, with all that they import, and take
+the place of the files beside that profile. Mistakes in it are told before anything is compiled, with exit code 2. Other
+plugins are read from disk when the binary runs, and so are those that the profile isolates: in JavaScript, if the
+binary's Deno can't load TypeScript, as 2.4 can't.
 
-WEFT_DENO names the deno that compiles, if not the one that runs this.
+The variable WEFT_DENO names the deno that compiles, if not the one that runs this.
 
 Examples:
   deno task compile
   deno task compile --profile weft.yaml --output dist/weft`;
 
-function say(text: string): void {
-  console.error(`compile: ${text}`);
-}
+const program = new Command("deno task compile")
+  .description("Compiles Weft to one binary.")
+  .option("--profile <file>", "also compile in the plugins that this profile names")
+  .option("--output <path>", "where the binary goes (default: weft, beside mod.ts)")
+  .helpOption("-h, --help", "explain this")
+  .addHelpText("after", details)
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "compile: ")) })
+  .exitOverride();
 
-/** Reads and checks the whole profile, as `weft check` does but for its torrents: those may be on another machine. */
-async function readProfile(path: string, name: string): Promise<{ settings: Settings; uses: readonly string[] }> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) throw new ConfigError([`compile: there is no profile "${name}"`]);
-    throw error;
-  });
-  const resolvePlugin = pluginResolver({ builtins, host: denoHost(), version: project.version });
-  const settings = await loadProfile({ text, file: name, baseDir: parentOf(path), resolvePlugin });
-  const { plugins } = parse(text) as { plugins: readonly { use: string }[] };
-  return { settings, uses: plugins.map(({ use }) => use) };
-}
-
-/** All of Weft's code but its tests, and the tests that new plugins begin with. */
-async function includes(): Promise<string[]> {
+/** All of Weft's code that the binary may need, absolute. */
+async function includedFiles(): Promise<string[]> {
   const files: string[] = [];
   const walk = async (folder: string): Promise<void> => {
     for await (const { name, isDirectory } of Deno.readDir(root + folder)) {
       const path = `${folder}/${name}`;
-      if (isDirectory) await walk(path);
-      else if (/(?<!_test)\.ts$/.test(name) && !/^test_|\/testdata\//.test(name) || folder === TEMPLATE) files.push(path);
+      if (isDirectory && name !== "testdata") await walk(path);
+      else if (name.endsWith(".ts") && (folder === TEMPLATE || !/^test_|_test\.ts$/.test(name))) {
+        files.push(root + path);
+      }
     }
   };
   for (const folder of INCLUDED) await walk(folder);
-  return files.flatMap((file) => ["--include", root + file]);
+  return files.sort();
 }
 
-/** Compiles; the exit code of the compiler. */
-async function compile(output: string, settings?: { settings: Settings; uses: readonly string[] }): Promise<number> {
-  const temporary = await Deno.makeTempDir({ prefix: "weft-compile-" });
+/** Runs the compiler; its exit code. `temporary` is a folder for what is needed on the way. */
+async function compile(output: string, temporary: string, part?: ProfilePart): Promise<number> {
+  let entry = `${root}mod.ts`;
+  if (part) {
+    entry = `${temporary}/weft.js`;
+    await Deno.writeTextFile(entry, entryModule(fileUrl(entry), fileUrl(`${root}mod.ts`), part.embedded));
+  }
+  // A copy: what the profile's plugins depend on is no dependency of Weft.
+  await Deno.copyFile(`${root}deno.lock`, `${temporary}/deno.lock`);
+  const options = [
+    "--quiet",
+    "--no-check", // `deno task check` did
+    "--no-prompt",
+    `--config=${root}deno.json`,
+    `--lock=${temporary}/deno.lock`,
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    // Itself alone, for `isolate: process`; but where it will stand nobody knows yet.
+    "--allow-run",
+    `--allow-env=${[...ENV, ...part?.env ?? []].join(",")}`,
+    ...(await includedFiles()).map((file) => `--include=${file}`),
+    `--output=${output}`,
+  ];
+  const command = new Deno.Command(Deno.env.get("WEFT_DENO") ?? Deno.execPath(), {
+    args: ["compile", ...options, entry],
+    stdin: "null",
+  });
+  return (await command.spawn().status).code;
+}
+
+function say(text: string): void {
+  console.error(`compile: ${text}`);
+}
+
+/** Says what becomes of the profile's plugins. */
+function describe({ embedded, apart }: ProfilePart): void {
+  for (const use of embedded.keys()) say(`"${use}" is compiled in`);
+  for (const { name, files } of apart) {
+    say(`"${name}" runs apart: beside the profile keep ${files.map((file) => `"${baseName(file)}"`).join(", ")}`);
+  }
+}
+
+async function main(): Promise<number> {
+  const { profile, output } = program.parse(Deno.args, { from: "user" }).opts();
+  // A task runs in the folder of its deno.json; this is where it was called.
+  const here = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+  const to = output === undefined ? `${root}weft` : resolvePath(here, output);
+  const part = profile === undefined ? undefined : await readProfilePart(resolvePath(here, profile), profile);
+  if (part) describe(part);
+  say(`making "${to}"`);
+  const temporary = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-compile-" }));
   try {
-    let entry = `${root}mod.ts`;
-    if (settings) {
-      entry = `${temporary}/weft.js`;
-      await Deno.writeTextFile(entry, entryModule(`${root}mod.ts`, embeddedPlugins(settings), temporary));
-    }
-    // A copy, since the profile's packages are no dependencies of Weft.
-    await Deno.copyFile(`${root}deno.lock`, `${temporary}/deno.lock`);
-    const env = settings?.settings.plugins.flatMap(({ permissions }) => permissions.env ?? []) ?? [];
-    const command = new Deno.Command(Deno.env.get("WEFT_DENO") ?? Deno.execPath(), {
-      args: [
-        "compile",
-        "--quiet",
-        "--no-check", // `deno task check` did
-        "--no-prompt",
-        "--config",
-        `${root}deno.json`,
-        "--lock",
-        `${temporary}/deno.lock`,
-        "--allow-net",
-        "--allow-read",
-        "--allow-write",
-        "--allow-run", // itself, for plugins with \`isolate: process\`; its path is not known yet
-        `--allow-env=${[...ENV, ...env].join(",")}`,
-        ...await includes(),
-        "--output",
-        output,
-        entry,
-      ],
-      stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-    });
-    return (await command.spawn().status).code;
+    const code = await compile(to, temporary, part);
+    if (code !== 0) return 1;
   } finally {
     await Deno.remove(temporary, { recursive: true });
   }
+  say(`made it, ${formatSize((await Deno.stat(to)).size)}`);
+  return 0;
 }
+
+async function run(): Promise<number> {
+  try {
+    return await main();
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) {
+      console.error(/:\d+:\d+: /.test(problem) ? problem : `compile: ${problem}`);
+    }
+    return 2;
+  }
+}
+
+Deno.exit(await run()); // the host's worker and what plugins left running would go on
