@@ -119,5 +119,23 @@ Deno.test("thousands of rows that can't be read are told in a few lines", () =>
 Deno.test("StateStore refuses what a newer Weft wrote", () =>
   withState(async (_, db) => {
     await db.run([{ sql: "PRAGMA user_version = 99" }]);
-    await assert.rejects(StateStore.open(db), /it has version 99, this Weft knows up to 1; update Weft/);
+    await assert.rejects(StateStore.open(db), /it has version 99, this Weft knows up to 2; update Weft/);
   }));
+
+Deno.test("StateStore keeps what plugins keep, each entry for itself and at most 1 MiB", async () => {
+  await withState(async (state) => {
+    const [dht, other] = [state.plugin("dht"), state.plugin("dht-2")];
+    assert.equal(await dht.get("nodes"), undefined);
+    await dht.set("nodes", new Uint8Array([1, 2]));
+    await dht.set("nodes", new Uint8Array([3]));
+    assert.deepEqual(await dht.get("nodes"), new Uint8Array([3]));
+    assert.equal(await other.get("nodes"), undefined);
+    await dht.set("big", new Uint8Array(1024 * 1024 - 100));
+    await assert.rejects(
+      dht.set("more", new Uint8Array(200)),
+      /Cannot keep "more" of "dht": there may be 1048576 bytes/,
+    );
+    await dht.set("big", new Uint8Array(10));
+    await dht.set("more", new Uint8Array(200));
+  });
+});
