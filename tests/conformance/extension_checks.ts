@@ -95,6 +95,9 @@ const silentPeer: ExtensionPeer = {
   address: parsePeerAddress("192.0.2.1:6881"),
   incoming: false,
   private: false,
+  offers: () => false,
+  connected: () => [],
+  found: () => {},
   send: () => {},
   close: () => {},
 };

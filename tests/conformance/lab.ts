@@ -5,9 +5,6 @@ import { loadedBuiltins } from "../support/loaded_builtins.ts";
 import { type SimPeerOptions, SimSwarm, watchHost } from "../testing/mod.ts";
 import type { Subject } from "./subject.ts";
 
-// A transport of this name is in every profile unless the plugin is one itself.
-const TRANSPORT = "tcp";
-
 /** A runtime with one plugin under watch. */
 export class Lab implements AsyncDisposable {
   readonly swarm = new SimSwarm(1);
@@ -84,7 +81,7 @@ export class Lab implements AsyncDisposable {
       ...attached.flatMap(({ hook, key }) => [hook, `${hook}:${key}`]),
       ...beside.flatMap(({ provides = [] }) => provides),
     ]);
-    const missing = [`transports:${TRANSPORT}`, ...plugin.needs ?? []].filter((need) => !provided.has(need));
+    const missing = ["transports", ...plugin.needs ?? []].filter((need) => !provided.has(need));
     const builtins = await Promise.all(Object.values(loadedBuiltins).map(async (load) => (await load()).default));
     return builtins.filter(({ provides }) => provides?.some((capability) => missing.includes(capability)));
   }

@@ -59,15 +59,11 @@ export const transportChecks: readonly Check[] = [
     listener.close();
     await simulation.run(PATIENCE);
     const late = new AbortController();
-    const dialing = watch(dial(late.signal));
+    watch(dial(late.signal));
     await simulation.run(DIAL_LIMIT);
     late.abort(new Error("enough"));
     await simulation.run(PATIENCE);
-    expect(
-      accepted.length === 1 && dialing().state !== "resolved",
-      "accepted a stream after its listener was closed",
-      "close() to end accepting",
-    );
+    expect(accepted.length === 1, "accepted a stream after its listener was closed", "close() to end accepting");
     const carried = await settle(simulation, Promise.all([a.write(Uint8Array.of(1)), b.read(new Uint8Array(1))]));
     expect(carried.state === "resolved", "closed its streams with its listener", "streams to live on");
   }),

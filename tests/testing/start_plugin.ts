@@ -2,13 +2,16 @@
 import {
   decodeValue,
   discoverPeers,
+  errorText,
   type HttpHandler,
   InfoHash,
   type Logger,
   type PeerCandidate,
   type Plugin,
   type PluginError,
+  type PluginState,
   type PublicSwarm,
+  type SwarmsView,
   type TorrentId,
   torrentId,
 } from "../../core/api/mod.ts";
@@ -16,6 +19,7 @@ import { Bus, HookTable } from "../../core/bus/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
 import { createPluginNet } from "../../core/runtime/plugin_net.ts";
 import { Scope } from "../../core/runtime/scope.ts";
+import { SharedUdp } from "../../core/runtime/udp_port.ts";
 import { Egress } from "../../core/swarm/egress.ts";
 import { type WatchedHost, watchHost } from "./watched_host.ts";
 import { serveHttp } from "./world.ts";
@@ -24,7 +28,10 @@ import { serveHttp } from "./world.ts";
 const SETUP_LIMIT = 30_000;
 // What discovery is asked for when a test doesn't say.
 const WANTED = 50;
+// Where peers would be accepted, and where the shared UDP port is bound once the plugin claims something of it.
 const PORT = 6881;
+// As much as a runtime keeps for one entry (bytes).
+const MAX_STATE = 1024 * 1024;
 
 /** A swarm's identity for tests. */
 export const sampleId: TorrentId = torrentId({ v1: InfoHash.parse("0123456789abcdef0123456789abcdef01234567") });
@@ -39,6 +46,8 @@ export interface StartPluginOptions {
   readonly host?: MemoryHost;
   /** What `plugin.swarms` shows. */
   readonly swarms?: readonly PublicSwarm[];
+  /** What `plugin.state` holds, and what is put there. */
+  readonly state?: Map<string, Uint8Array>;
   /** What `egress.allow` would list. */
   readonly allow?: readonly string[];
   /** HTTP servers of a new world, by host name. */
@@ -119,11 +128,12 @@ export class PluginBench implements AsyncDisposable {
   readonly bus: Bus;
   readonly #plugin: Plugin;
   readonly #scope: Scope;
+  readonly #udp: SharedUdp;
   readonly #watched: WatchedHost;
 
   /** Use {@link startPlugin}; this alone does not start it. */
   constructor(plugin: Plugin, options: StartPluginOptions = {}) {
-    const { with: given = plugin.example ?? {}, swarms = [], allow = [] } = options;
+    const { with: given = plugin.example ?? {}, swarms = [], allow = [], state = new Map() } = options;
     this.#plugin = plugin;
     this.simulation = options.simulation ?? createSimulation({ seed: 1 });
     this.host = options.host ?? this.simulation.host(plugin.name);
@@ -133,6 +143,12 @@ export class PluginBench implements AsyncDisposable {
     const log = this.#logger();
     this.bus = new Bus({ clock: host.clock, log });
     const egress = new Egress({ allow });
+    this.#udp = new SharedUdp({
+      net: host.net,
+      turn: () => host.clock.turn(),
+      refused: (to) => egress.check(to),
+      failed: (error) => log.warn(`The UDP port failed: ${errorText(error)}`),
+    });
     this.#scope = new Scope({
       name: plugin.name,
       config: this.config,
@@ -140,6 +156,8 @@ export class PluginBench implements AsyncDisposable {
       random: host.random,
       log,
       swarms: swarmsView(swarms),
+      state: stateIn(state),
+      udp: (scope) => this.#udp.for(scope),
       net: ({ signal }) => createPluginNet({ host, egress, scopeSignal: signal }),
       failed: (failure) => void this.failures.push(failure),
       changed: () => void this.bus.swap(HookTable.build([...this.#scope.registrations], this.bus.table.generation + 1)),
@@ -160,9 +178,13 @@ export class PluginBench implements AsyncDisposable {
     return this.#scope.signal;
   }
 
-  /** Runs the plugin's `setup`; {@link startPlugin} has done so. */
+  /** Runs the plugin's `setup` and puts it to use; {@link startPlugin} has done so. */
   async setUp(): Promise<void> {
     await this.#plugin.setup(this.#scope);
+    const udp = await this.#udp.stage([{ ip: "0.0.0.0", port: PORT }]);
+    if (this.signal.aborted) return udp.abort();
+    udp.commit();
+    this.#scope.committed();
   }
 
   /** What it has open or pending now, in words: timers, sockets, requests. Nothing may be left once it is stopped. */
@@ -202,6 +224,7 @@ export class PluginBench implements AsyncDisposable {
   /** Retires it: its signal aborts, and all that it acquired is undone. Twice is fine. */
   async stop(): Promise<void> {
     await this.complete(this.#scope[Symbol.asyncDispose]());
+    this.#udp.close();
     this.bus.swap(HookTable.empty);
   }
 
@@ -215,10 +238,23 @@ export class PluginBench implements AsyncDisposable {
   }
 }
 
-function swarmsView(swarms: readonly PublicSwarm[]) {
+function swarmsView(swarms: readonly PublicSwarm[]): SwarmsView {
   return {
     size: swarms.length,
-    get: (hex: string) => swarms.find(({ id }) => id.wireIds.some((wireId) => wireId.hex === hex)),
+    port: PORT,
+    get: (hex) => swarms.find(({ id }) => id.wireIds.some((wireId) => wireId.hex === hex)),
     [Symbol.iterator]: () => swarms[Symbol.iterator](),
+  };
+}
+
+function stateIn(kept: Map<string, Uint8Array>): PluginState {
+  return {
+    get: (key) => Promise.resolve(kept.get(key)?.slice()),
+    async set(key, value) {
+      const others = [...kept].filter(([other]) => other !== key).reduce((sum, [, { length }]) => sum + length, 0);
+      if (others + value.length > MAX_STATE) throw new Error(`Cannot keep "${key}": state is limited to 1 MiB`);
+      await Promise.resolve();
+      kept.set(key, value.slice());
+    },
   };
 }

@@ -104,10 +104,34 @@ Deno.test("plugins on two hosts of one world reach each other", async () => {
       listener.accept().then((stream) => stream.write(Uint8Array.of([...plugin.swarms].length)), () => {});
     },
   });
-  await using a = await startPlugin(echo, { swarms: [{ id, name: "x", seeding: false }] });
+  await using a = await startPlugin(echo, { swarms: [{ id, name: "x", seeding: false, nodes: [] }] });
   await using b = await startPlugin(echo, { simulation: a.simulation });
   const stream = await b.complete(b.host.net.connect(peerAddress(a.host.ip, 7)));
   const into = new Uint8Array(1);
   await b.complete(stream.read(into));
   assert.equal(into[0], 1);
+});
+
+Deno.test("the shared UDP port, and state that outlives the plugin, are there as in a runtime", async () => {
+  const taken: string[] = [];
+  const claiming = definePlugin({
+    name: "claiming",
+    config: object({}),
+    async setup(plugin) {
+      plugin.udp.claim([100], (bytes, from) => taken.push(`${bytes.length} of ${from.ip}`) > 0);
+      const runs = await plugin.state.get("runs");
+      await plugin.state.set("runs", Uint8Array.of((runs?.[0] ?? 0) + 1));
+    },
+  });
+  const state = new Map<string, Uint8Array>();
+  await (await startPlugin(claiming, { state })).stop();
+  await using bench = await startPlugin(claiming, { state });
+  assert.equal(state.get("runs")?.[0], 2);
+  const other = bench.simulation.host("other");
+  const socket = await bench.complete(other.net.datagrams({ ip: "0.0.0.0", port: 1 }));
+  await bench.complete(socket.send(Uint8Array.of(100, 1), peerAddress(bench.host.ip, 6881)));
+  await bench.simulation.run(100);
+  assert.deepEqual(taken, [`2 of ${other.ip}`]);
+  await bench.stop();
+  assert.deepEqual(bench.open(), []);
 });

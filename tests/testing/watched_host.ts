@@ -8,8 +8,10 @@ export interface WatchedHost {
   open(): readonly string[];
 }
 
-// A loop over clock.turn() at one instant would hold simulated time still for good: each further turn takes 1 ms.
-const TURNS_AT_ONCE = 10_000;
+// A loop over clock.turn() would hold simulated time still for good. So many turns are free ...
+const FREE_TURNS = 10_000;
+// ... and then each takes so long (ms), in which another one is earned.
+const TURN_COST = 100;
 
 type Own = <R extends { close(...args: never): unknown }>(what: string, resource: R) => R;
 type During = <T>(what: string, work: Promise<T>) => Promise<T>;
@@ -56,11 +58,13 @@ export function watchHost(host: Host, sent: (what: URL | Uint8Array) => void = (
 }
 
 function watchTimers(clock: Clock, begin: (what: string) => () => void, during: During): Clock {
-  let [turns, instant] = [0, -1];
-  const turn = (): Promise<void> => {
-    if (instant !== clock.now()) [turns, instant] = [0, clock.now()];
-    if (++turns <= TURNS_AT_ONCE) return clock.turn();
-    return new Promise((resolve) => void clock.after(1, resolve));
+  let [turns, last] = [FREE_TURNS, clock.now()];
+  const turn = async (): Promise<void> => {
+    turns = Math.min(FREE_TURNS, turns + (clock.now() - last) / TURN_COST);
+    last = clock.now();
+    if (turns-- >= 1) return await clock.turn();
+    turns = 0;
+    await new Promise<void>((resolve) => void clock.after(TURN_COST, resolve));
   };
   const after = (milliseconds: number, run: () => void): Timer => {
     const end = begin(`a timer of ${milliseconds} ms`);
