@@ -17,7 +17,7 @@ export interface SandboxOptions {
   /** The module, as a `file:` URL. */
   readonly url: string;
   readonly request: PluginRequest;
-  /** The files of its code, absolute: the folders that they stand in may be read, and nothing else. */
+  /** The files of its code, absolute. Only those in the module's own folder may be read; others must be granted. */
   readonly files: readonly string[];
   readonly host: Pick<Host, "isolates" | "clock">;
   /** Changes with the code. */
@@ -30,7 +30,7 @@ export interface SandboxOptions {
  *
  * @throws {Error} when it can't be started or is no plugin, with what to do
  */
-export async function sandboxPlugin({ url, request, files, host, version }: SandboxOptions): Promise<Plugin> {
+export async function sandboxPlugin({ url, request, host, version }: SandboxOptions): Promise<Plugin> {
   const { isolates, clock } = host;
   const { isolate: kind, permissions, memory, baseDir } = request;
   if (!isolates) throw new Error('nothing can run apart here; remove "isolate" from the entry');
@@ -38,7 +38,7 @@ export async function sandboxPlugin({ url, request, files, host, version }: Sand
   const config = copyPlain(request.config, MESSAGE_LIMITS);
   // A new version is another URL, so that no cache on the way gives the code that was.
   const code = { url: `${url}?v=${encodeURIComponent(version)}`, request: { config, baseDir } };
-  const apart = { isolates, clock, kind, permissions, memory, code: codeFolders(files) };
+  const apart = { isolates, clock, kind, permissions, memory, code: [codeFolder(url)] };
   const { problems, expects, ...about } = await describe(apart, code);
   return {
     ...about,
@@ -75,8 +75,11 @@ async function describe(
   }
 }
 
-/** The folders of these files, without those that lie in another of them. */
-function codeFolders(files: readonly string[]): readonly string[] {
-  const folders = [...new Set(files.map((file) => file.replace(/[\\/][^\\/]*$/, "")))];
-  return folders.filter((folder) => !folders.some((other) => other !== folder && folder.startsWith(`${other}/`)));
+/**
+ * The folder that the module stands in. Not those of the files that it imports: a plugin could then have itself shown
+ * any file, by importing it.
+ */
+function codeFolder(url: string): string {
+  const path = decodeURIComponent(new URL(".", url).pathname).replace(/(?<=.)\/$/, "");
+  return path.replace(/^\/(?=[A-Za-z]:)/, "");
 }

@@ -1,0 +1,203 @@
+/** Tries escapes in a real Weft, started by any command, and finds out what became of each. @module */
+import type { Escape, World } from "./table.ts";
+
+/** How long all escapes of one run may take together (ms): an endless loop alone takes four seconds. */
+const LONGEST = 60_000;
+/** What no output may hold. */
+const SECRETS = ["LEAK", "s3cr3t"];
+
+/** What one run showed. */
+export interface Findings {
+  /** What became of each escape, by name: `refused ...`, `got ...`, `ended ...`; absent when nothing was heard. */
+  readonly outcomes: ReadonlyMap<string, string>;
+  /** Connections and datagrams that reached the server that none may reach. */
+  readonly contacts: number;
+  /** Secrets in what Weft printed. */
+  readonly leaks: readonly string[];
+  /** Weft's own exit code after it was interrupted, when all was over. */
+  readonly code: number;
+}
+
+/**
+ * Runs escapes side by side as entries of one profile.
+ *
+ * @param command what runs Weft, up to its subcommand
+ * @param isolate where the plugins run
+ */
+export async function tryEscapes(
+  command: readonly string[],
+  isolate: "worker" | "process",
+  escapes: readonly Escape[],
+): Promise<Findings> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-escapes-" }));
+  const canary = startCanary();
+  const redirect = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(null, { status: 302, headers: { location: `http://${canary.address}/` } }),
+  );
+  const world = {
+    outside: `${folder}/outside`,
+    canary: canary.address,
+    granted: `127.0.0.1:${redirect.addr.port}`,
+  };
+  try {
+    await write(folder, world, isolate, escapes);
+    const outcomes = new Map<string, string>();
+    const { code, output } = await run(command, folder, (line) => {
+      const told = readOutcome(line);
+      if (!told) return false;
+      const { name } = escapes[Number(told.source.slice(1))];
+      if (!outcomes.has(name)) outcomes.set(name, told.outcome);
+      return outcomes.size === escapes.length;
+    });
+    return { outcomes, code, contacts: canary.contacts(), leaks: SECRETS.filter((secret) => output.includes(secret)) };
+  } finally {
+    canary.close();
+    await redirect.shutdown();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Whether what became of an escape is what must. */
+export function fits({ must }: Escape, outcome: string | undefined): boolean {
+  if (must === "harmless") return outcome === undefined || !outcome.startsWith("got");
+  if (must === "refused") return outcome !== undefined && outcome.startsWith("refused");
+  return outcome !== undefined && outcome.startsWith("ended") && must.test(outcome);
+}
+
+async function write(
+  folder: string,
+  world: World,
+  isolate: string,
+  escapes: readonly Escape[],
+): Promise<void> {
+  await Deno.mkdir(world.outside);
+  await Deno.writeTextFile(`${world.outside}/secret.txt`, "s3cr3t");
+  await Deno.writeTextFile(`${world.outside}/secret.json`, '{ "secret": "s3cr3t" }');
+  await Deno.writeTextFile(`${world.outside}/mod.js`, 'export default "s3cr3t";');
+  const entries = escapes.map((_, i) => ({
+    use: `./code/e${i}/plugin.js`,
+    as: `e${i}`,
+    isolate,
+    permissions: { net: [world.granted] },
+  }));
+  for (const [i, escape] of escapes.entries()) {
+    const own = `${folder}/code/e${i}`;
+    await Deno.mkdir(own, { recursive: true });
+    await Deno.writeTextFile(`${own}/plugin.js`, moduleOf(escape.source(world)));
+    for (const [name, text] of Object.entries(escape.files?.(world) ?? {})) {
+      await Deno.writeTextFile(`${own}/${name}`, text);
+    }
+  }
+  const profile = { listen: "127.0.0.1:0", store: { path: "./data", state: "./weft.db" }, plugins: entries };
+  await Deno.writeTextFile(`${folder}/profile.yaml`, JSON.stringify(profile)); // JSON is YAML
+}
+
+function moduleOf(body: string): string {
+  return `import { definePlugin, object } from "weft";
+const attempt = async (plugin) => {
+${body}
+};
+export default definePlugin({
+  name: "escape",
+  config: object({}),
+  setup(plugin) {
+    plugin.clock.after(50, async () => {
+      let outcome;
+      try {
+        const got = await attempt(plugin);
+        outcome = got == null || got === false ? "refused: it got nothing" : "got " + String(got).slice(0, 100).replace("s3cr3t", "the secret");
+      } catch (error) {
+        outcome = "refused: " + String(error).slice(0, 300);
+      }
+      plugin.log.info("OUTCOME " + outcome);
+    });
+  },
+});
+`;
+}
+
+/** An escape's own word on what it got, or Weft's that it was ended. */
+function readOutcome(line: string): { readonly source: string; readonly outcome: string } | undefined {
+  if (!line.startsWith("{")) return undefined;
+  const { event, data } = JSON.parse(line) as { event: string; data?: { source?: string; message?: string } };
+  if (event !== "log" || !/^e\d+$/.test(data?.source ?? "")) return undefined;
+  const { source = "", message = "" } = data!;
+  if (message.startsWith("it ended: ")) return { source, outcome: `ended: ${message}` };
+  const [, outcome] = /^OUTCOME (.*)$/s.exec(message) ?? [];
+  return outcome === undefined ? undefined : { source, outcome };
+}
+
+/** Runs Weft until `enough` says so of a line, or time is up; interrupts it then. */
+async function run(
+  [program, ...args]: readonly string[],
+  cwd: string,
+  enough: (line: string) => boolean,
+): Promise<{ readonly code: number; readonly output: string }> {
+  const child = new Deno.Command(program, {
+    args: [...args, "run", "profile.yaml", "--json"],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const errors = new Response(child.stderr).text();
+  let output = "";
+  let over = false;
+  const interrupt = (signal: Deno.Signal): void => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It ended by itself, and its code says how.
+    }
+  };
+  const timers = [setTimeout(() => interrupt("SIGINT"), LONGEST), setTimeout(() => interrupt("SIGKILL"), 2 * LONGEST)];
+  let rest = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    output += chunk;
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      if (over || !enough(line)) continue;
+      over = true;
+      interrupt("SIGINT");
+    }
+  }
+  const { code } = await child.status;
+  for (const timer of timers) clearTimeout(timer);
+  return { code, output: output + await errors };
+}
+
+interface Canary {
+  readonly address: string;
+  contacts(): number;
+  close(): void;
+}
+
+/** A server on TCP and UDP that counts who comes. */
+function startCanary(): Canary {
+  let contacts = 0;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port });
+  const accept = async (): Promise<void> => {
+    for await (const conn of listener) {
+      contacts++;
+      conn.close();
+    }
+  };
+  const receive = async (): Promise<void> => {
+    for await (const _ of socket) contacts++;
+  };
+  accept().catch(() => {});
+  receive().catch(() => {});
+  return {
+    address: `127.0.0.1:${port}`,
+    contacts: () => contacts,
+    close: () => {
+      listener.close();
+      socket.close();
+    },
+  };
+}
