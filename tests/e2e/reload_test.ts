@@ -1,102 +1,8 @@
 import assert from "node:assert/strict";
 import * as modules from "node:module";
+import { type Ended, run, RunningWeft, WEFT } from "../support/running_weft.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
-/** The permissions that the README shows. */
-const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=LOG_STREAM,LOG_TOKENS"];
-/** A Weft that doesn't say what it should is killed, so that the test fails instead of waiting; milliseconds. */
-const PATIENCE = 60_000;
-
-function weftCommand(cwd: string, args: readonly string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...permissions, `${root}mod.ts`, ...args],
-    cwd,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-/** Runs a command to its end. */
-async function weft(cwd: string, ...args: string[]): Promise<{ code: number; out: string; error: string }> {
-  const { code, stdout, stderr } = await weftCommand(cwd, args).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), error: text.decode(stderr) };
-}
-
-/** The lines of one stream, and how many of them were waited for. */
-interface Lines {
-  readonly lines: string[];
-  seen: number;
-}
-
-/** A Weft that goes on running, and the lines that it writes. */
-class RunningWeft {
-  readonly #child: Deno.ChildProcess;
-  /** Each by itself: which of two streams arrives first says nothing. */
-  readonly #streams: readonly Lines[] = [{ lines: [], seen: 0 }, { lines: [], seen: 0 }];
-  readonly #written: Promise<unknown>;
-  readonly #patience: ReturnType<typeof setTimeout>;
-  #ended = false;
-  #wake = Promise.withResolvers<void>();
-
-  constructor(cwd: string, ...args: string[]) {
-    this.#child = weftCommand(cwd, args).spawn();
-    this.#patience = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
-    const { stdout, stderr } = this.#child;
-    this.#written = Promise.all([stdout, stderr].map((stream, i) => this.#read(stream, this.#streams[i]))).then(() => {
-      this.#ended = true;
-      this.#wake.resolve();
-    });
-  }
-
-  /** Resolves at the next line that fits, after those of its stream that were waited for before. */
-  async says(pattern: RegExp): Promise<string> {
-    while (true) {
-      for (const stream of this.#streams) {
-        const index = stream.lines.findIndex((line, i) => i >= stream.seen && pattern.test(line));
-        if (index < 0) continue;
-        stream.seen = index + 1;
-        return stream.lines[index];
-      }
-      assert.ok(!this.#ended, `${pattern} was not said:\n${this.#streams.flatMap(({ lines }) => lines).join("\n")}`);
-      await this.#wake.promise;
-    }
-  }
-
-  signal(signal: Deno.Signal): void {
-    this.#child.kill(signal);
-  }
-
-  /** Its exit code. */
-  async end(): Promise<number> {
-    const { code } = await this.#child.status;
-    clearTimeout(this.#patience);
-    await this.#written;
-    return code;
-  }
-
-  /** Ends it if it still runs, since a test failed. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.end();
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>, { lines }: Lines): Promise<void> {
-    let rest = "";
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + text).split("\n");
-      rest = parts.pop()!;
-      lines.push(...parts);
-      this.#wake.resolve();
-      this.#wake = Promise.withResolvers();
-    }
-  }
-}
+const weft = (cwd: string, ...args: string[]): Promise<Ended> => run(cwd, [...WEFT, ...args]);
 
 /** Deno before 2.9 can't load an imported file anew; Weft says so then. */
 const canRefreshImports = "registerHooks" in modules;
@@ -128,7 +34,7 @@ Deno.test("a running Weft follows its profile, its plugins and what they import,
   await write("weft.yaml", profile("hello", "unlimited"));
   await write("greeter.ts", greeter("."));
   await write("name.ts", `export const name: string = "Ada";`);
-  const running = new RunningWeft(folder, "run", "weft.yaml");
+  const running = new RunningWeft(folder, [...WEFT, "run", "weft.yaml"]);
   try {
     await running.says(/greeter: hello Ada\.$/);
     await running.says(/^listening on 127\.0\.0\.1/);
@@ -200,7 +106,7 @@ Deno.test("weft plan shows what weft reload does, and SIGHUP does the same", asy
       `listen: "127.0.0.1:0"\nlimits: { down: ${limit} }\nplugins: [use: tcp]\n`,
     );
   await write("1 MiB/s");
-  const running = new RunningWeft(folder, "run", "weft.yaml", "--no-watch");
+  const running = new RunningWeft(folder, [...WEFT, "run", "weft.yaml", "--no-watch"]);
   try {
     await running.says(/^listening on/);
     await write("2 MiB/s");
