@@ -1,8 +1,7 @@
 /** A whole runtime with the plugin in it, for what only a runtime shows: reloads, and what it says of whom. @module */
 import type { Plugin, PluginScope, ReloadPlan, Runtime } from "../../core/api/mod.ts";
 import { startRuntime } from "../../core/runtime/mod.ts";
-import { loadedBuiltins } from "../support/loaded_builtins.ts";
-import { type SimPeerOptions, SimSwarm, watchHost } from "../testing/mod.ts";
+import { loadedBuiltins, type SimPeerOptions, SimSwarm, watchHost } from "../testing/mod.ts";
 import type { Subject } from "./subject.ts";
 
 /** A runtime with one plugin under watch. */

@@ -1,7 +1,7 @@
 /**
  * `weft/conformance`: one call proves that a plugin keeps to the contract.
  *
- * ```ts no-run
+ * ```ts ignore
  * import { conformance } from "weft/conformance";
  * import roster from "./roster.ts";
  *

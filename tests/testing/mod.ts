@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { loadedBuiltins } from "./loaded_builtins.ts";
 export { sameFiles, type SimPeer, type SimPeerOptions, SimSwarm } from "./sim_swarm.ts";
 export {
   type Attached,

@@ -3,7 +3,7 @@ import type { AddSwarm, HttpHandler, Plugin, ReloadPlan, Runtime, RuntimeEvent, 
 import { loadProfile } from "../../core/config/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
 import { startRuntime } from "../../core/runtime/mod.ts";
-import { loadedBuiltins as builtins } from "../support/loaded_builtins.ts";
+import { loadedBuiltins as builtins } from "./loaded_builtins.ts";
 import { type SimTorrent, writeFiles } from "./torrent.ts";
 import { serveHttp } from "./world.ts";
 
