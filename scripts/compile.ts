@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { ConfigError, formatSize } from "../core/api/mod.ts";
-import { baseName, resolvePath } from "../core/config/mod.ts";
+import { resolvePath } from "../core/config/mod.ts";
 import { entryModule, fileUrl, type ProfilePart, readProfilePart } from "./compile_profile.ts";
 
 const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -95,7 +95,7 @@ function say(text: string): void {
 function describe({ embedded, apart }: ProfilePart): void {
   for (const use of embedded.keys()) say(`"${use}" is compiled in`);
   for (const { name, files } of apart) {
-    say(`"${name}" runs apart: beside the profile keep ${files.map((file) => `"${baseName(file)}"`).join(", ")}`);
+    say(`"${name}" runs apart, so these are read from disk: ${files.map((file) => `"${file}"`).join(", ")}`);
   }
 }
 

@@ -11,7 +11,7 @@ import project from "../deno.json" with { type: "json" };
 export interface ProfilePart {
   /** The plugins to compile in: `use` as the profile writes it, and what to import, a URL. */
   readonly embedded: ReadonlyMap<string, string>;
-  /** The entries that run apart, with the files that are read from disk then, absolute; each file once. */
+  /** The entries that run apart, with the files that are read from disk then, as seen from the profile. */
   readonly apart: readonly { readonly name: string; readonly files: readonly string[] }[];
   /** Environment variables that the profile grants to those. */
   readonly env: readonly string[];
@@ -40,11 +40,13 @@ export async function readProfilePart(path: string, name: string): Promise<Profi
     if (isolate !== "none" || Object.hasOwn(builtins, use)) continue;
     embedded.set(written[i], isAbsolute(use) ? fileUrl(use) : use);
   }
-  const apart = plugins.filter(({ isolate }) => isolate !== "none");
+  const apart = [...plugins.entries()].filter(([, { isolate }]) => isolate !== "none");
+  const seen = (file: string, use: string): string =>
+    use.startsWith(".") ? decodeURIComponent(relativeUrl(fileUrl(path), fileUrl(file))) : file;
   return {
     embedded,
-    apart: apart.map(({ name, files }) => ({ name, files })),
-    env: [...new Set(apart.flatMap(({ permissions }) => permissions.env ?? []))],
+    apart: apart.map(([i, { name, files }]) => ({ name, files: files.map((file) => seen(file, written[i])) })),
+    env: [...new Set(apart.flatMap(([, { permissions }]) => permissions.env ?? []))],
   };
 }
 
@@ -68,5 +70,6 @@ function relativeUrl(from: string, to: string): string {
   const [here, there] = [from, to].map((url) => url.split("/"));
   let shared = 0;
   while (shared < here.length - 1 && here[shared] === there[shared]) shared++;
-  return [".", ...here.slice(shared + 1).map(() => ".."), ...there.slice(shared)].join("/");
+  const up = here.slice(shared + 1).map(() => "..");
+  return [...up.length > 0 ? up : ["."], ...there.slice(shared)].join("/");
 }

@@ -1,0 +1,200 @@
+/** The compiled Weft, made once for all of these steps. */
+import assert from "node:assert/strict";
+import { type Compiler, findCompiler } from "../support/compiler.ts";
+import { type Ended, run, RunningWeft } from "../support/running_weft.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const compiler = await findCompiler();
+const missing = "missing" in compiler ? compiler.missing : undefined;
+
+/** A source of peers in TypeScript, which imports a file of its own and a package. */
+const ROSTER_TS = `
+import { definePlugin, discoverPeers, object, string } from "weft";
+import Queue from "npm:tinyqueue@^3.0.0";
+import { parse } from "./parse.ts";
+
+export default definePlugin({
+  name: "roster",
+  config: object({ peer: string() }),
+  setup(plugin) {
+    const queue: Queue<string> = new Queue([plugin.config.peer]);
+    plugin.on(discoverPeers, async function* () {
+      yield parse(queue.peek()!);
+    });
+  },
+});
+`;
+const PARSE_TS = `
+import { type PeerCandidate, parsePeerAddress } from "weft";
+export const parse = (text: string): PeerCandidate => ({ address: parsePeerAddress(text) });
+`;
+/** The same in JavaScript; \`MARK\` is to be edited. */
+const LISTED_JS = `
+import { definePlugin, discoverPeers, object, string } from "weft";
+import { parse } from "./lib/parse.js";
+
+export default definePlugin({
+  name: "listed",
+  config: object({ peer: string() }),
+  setup(plugin) {
+    plugin.log.warn("MARK");
+    plugin.on(discoverPeers, async function* () {
+      yield parse(plugin.config.peer);
+    });
+  },
+});
+`;
+const PARSE_JS = `
+import { parsePeerAddress } from "weft";
+export const parse = (text) => ({ address: parsePeerAddress(text) });
+`;
+
+/** Nothing but the plugin names a peer; loopback is allowed, since the peer is here. */
+function profile(use: string, peer: string, more = ""): string {
+  return `listen: "127.0.0.1:0"
+egress: { allow: [loopback] }
+plugins:
+  - use: tcp
+  - use: ${use}
+    as: source
+    with: { peer: "${peer}" }
+    ${more}
+`;
+}
+
+async function compile({ deno, env }: Compiler, ...args: string[]): Promise<Ended> {
+  const command = new Deno.Command(deno, { args: ["task", "--quiet", "compile", ...args], cwd: root, env });
+  const { code, stdout, stderr } = await command.output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), error: text.decode(stderr) };
+}
+
+Deno.test({
+  name: `one binary holds Weft and its profile's plugins${missing ? ` (cannot run here: ${missing})` : ""}`,
+  ignore: missing !== undefined && "required" in compiler && !compiler.required,
+  async fn(t) {
+    if ("missing" in compiler) throw new Error(`Cannot run here: ${compiler.missing}`);
+    const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-binary-" }));
+    const write = (file: string, text: string): Promise<void> => Deno.writeTextFile(`${folder}/${file}`, text);
+    const weft = (...args: string[]): Promise<Ended> => run(folder, [`${folder}/weft`, ...args]);
+    try {
+      for (const each of ["source", "use", "disk/lib", "data"]) {
+        await Deno.mkdir(`${folder}/${each}`, { recursive: true });
+      }
+      await write("source/roster.ts", ROSTER_TS);
+      await write("source/parse.ts", PARSE_TS);
+      await write("disk/listed.js", LISTED_JS);
+      await write("disk/lib/parse.js", PARSE_JS);
+      await Deno.writeFile(`${folder}/data/data.bin`, crypto.getRandomValues(new Uint8Array(60_000)));
+
+      await t.step("a mistake in the profile is told before anything is compiled", async () => {
+        await write("source/wrong.yaml", profile("./roster.ts", "", "wiht: {}").replace("peer:", "pear:"));
+        const { code, error } = await compile(
+          compiler,
+          "--profile",
+          `${folder}/source/wrong.yaml`,
+          "--output",
+          `${folder}/no`,
+        );
+        assert.equal(code, 2, error);
+        assert.match(error, /wrong\.yaml:8:5: unknown key "wiht"/);
+        assert.match(error, /wrong\.yaml:7:13: unknown key "pear".*did you mean "peer"\?/);
+        assert.doesNotMatch(error, /making/);
+        const unknown = await compile(compiler, "--proflie", "x");
+        assert.equal(unknown.code, 2);
+        assert.match(unknown.error, /unknown option '--proflie'/);
+      });
+
+      await t.step("it compiles, and says what goes in", async () => {
+        const apart = `  - use: ../disk/listed.js\n    as: apart\n    isolate: worker\n    with: { peer: "" }\n`;
+        await write("source/weft.yaml", profile("./roster.ts", "127.0.0.1:1") + apart);
+        const { code, error } = await compile(
+          compiler,
+          ...["--profile", `${folder}/source/weft.yaml`, "--output", `${folder}/weft`],
+        );
+        assert.equal(code, 0, error);
+        assert.match(error, /"\.\/roster\.ts" is compiled in\n/);
+        assert.match(
+          error,
+          /"apart" runs apart, so these are read from disk: "\.\.\/disk\/listed\.js", "\.\.\/disk\/lib\/parse\.js"\n/,
+        );
+        assert.deepEqual(await weft("--version"), { code: 0, out: `weft ${await version()}\n`, error: "" });
+      });
+
+      await t.step("its demo runs", async () => {
+        const { code, out, error } = await weft("demo");
+        assert.equal(code, 0, error);
+        assert.match(out, /bytes compared, identical\n4\. /);
+      });
+
+      await t.step("it lists the built-ins", async () => {
+        assert.match((await weft("plugins")).out, /^built-in .*\n(.*\n)*tcp /);
+      });
+
+      assert.equal((await weft("create", "data/data.bin", "--out", "data.torrent")).code, 0);
+      await using seed = new RunningWeft(folder, [
+        `${folder}/weft`,
+        ...["seed", "data.torrent", "--data", "data", "--state", "seed.db", "--listen", "127.0.0.1:0"],
+      ]);
+      const peer = /127\.0\.0\.1:\d+/.exec(await seed.says(/listening on/))![0];
+      const finds = async (use: string, more?: string): Promise<void> => {
+        await write("use/weft.yaml", profile(use, peer, more));
+        const { code, error } = await weft("get", "data.torrent", "--out", "got", "--profile", "use/weft.yaml");
+        assert.equal(code, 0, error);
+        assert.deepEqual(await Deno.readFile(`${folder}/got/data.bin`), await Deno.readFile(`${folder}/data/data.bin`));
+        await Deno.remove(`${folder}/got`, { recursive: true });
+      };
+
+      // Beside the profile that is run nothing stands.
+      await t.step(
+        "a plugin that was compiled in finds a peer, though its file is not there",
+        () => finds("./roster.ts"),
+      );
+
+      await t.step("so does one in JavaScript on disk, with a file that it imports", () => finds("../disk/listed.js"));
+
+      await t.step("so does that one apart, in a worker", () => finds("../disk/listed.js", "isolate: worker"));
+
+      await t.step("so does that one apart, in a process", () => finds("../disk/listed.js", "isolate: process"));
+
+      await t.step("TypeScript on disk is loaded, or refused with the remedy", async () => {
+        await write("use/weft.yaml", profile("../source/roster.ts", peer));
+        const { code, error } = await weft("check", "use/weft.yaml");
+        if (code === 0) return;
+        assert.equal(code, 2);
+        assert.match(error, /^use\/weft\.yaml:5:10: .*can't load the TypeScript of ".*roster\.ts"; compile it in with/);
+      });
+
+      await t.step("a plugin on disk that is edited is reloaded, or it is said why not", async () => {
+        await write("use/weft.yaml", profile("../disk/listed.js", peer));
+        await using running = new RunningWeft(folder, [`${folder}/weft`, "run", "use/weft.yaml"]);
+        await running.says(/source: MARK$/);
+        await running.says(/^listening on/);
+        await write("disk/listed.js", LISTED_JS.replace("MARK", "edited"));
+        await running.says(/source: edited$/);
+        await running.says(/^reloaded: replace plugin source: its code$/);
+        await write("disk/lib/parse.js", `${PARSE_JS}// edited`);
+        await running.says(
+          /^reloaded: replace plugin source: its code$|^use\/weft\.yaml:5:10: .*parse\.js" has changed, .*restart Weft/,
+        );
+        running.signal("SIGTERM");
+        assert.equal(await running.end(), 0);
+      });
+
+      await t.step("it writes a plugin to begin with, whose test passes", async () => {
+        assert.equal((await weft("new", "plugin", "mine")).code, 0);
+        const { code, out, error } = await run(`${folder}/mine`, [Deno.execPath(), "test", "--allow-read=."]);
+        assert.equal(code, 0, out + error);
+      });
+
+      seed.signal("SIGTERM");
+      assert.equal(await seed.end(), 0);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+async function version(): Promise<string> {
+  return JSON.parse(await Deno.readTextFile(`${root}deno.json`)).version;
+}
