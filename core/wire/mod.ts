@@ -15,3 +15,4 @@ export * from "./metainfo.ts";
 export * from "./peer_address.ts";
 export * from "./text.ts";
 export * from "./torrent_id.ts";
+export * from "./udp_tracker.ts";
