@@ -258,3 +258,8 @@ async function tarball(files: Record<string, string>): Promise<Uint8Array<ArrayB
   const stream = new Blob([...blocks, new Uint8Array(1024)]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
+
+Deno.test("the README shows the plugin that weft new writes", async () => {
+  const readme = await Deno.readTextFile(`${root}README.md`);
+  assert.ok(readme.includes(await Deno.readTextFile(`${root}core/cli/new/roster.ts`)));
+});
