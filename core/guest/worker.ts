@@ -4,11 +4,11 @@
  *
  * @module
  */
-import * as modules from "node:module";
 import { denoClock } from "../host/deno/clock.ts";
 import { GrantedNet } from "../host/deno/isolates_net.ts";
 import { DenoRandom } from "../host/deno/random.ts";
 import { Guest } from "../sandbox/mod.ts";
+import { lockDown } from "./lockdown.ts";
 import "../api/mod.ts"; // "weft", which plugins import: loaded here, so that they need no leave to read it
 
 const scope = self as unknown as {
@@ -17,13 +17,6 @@ const scope = self as unknown as {
 };
 // Taken before any plugin runs, which may put others in their place.
 const post = scope.postMessage.bind(scope);
-const startsWith = Function.prototype.call.bind(String.prototype.startsWith) as (text: string, head: string) => boolean;
-const { registerHooks } = modules as unknown as {
-  readonly registerHooks?: (hooks: {
-    resolve(specifier: string, context: unknown, next: (specifier: string, context: unknown) => unknown): unknown;
-  }) => void;
-};
-
 const guest = new Guest({
   clock: denoClock,
   random: new DenoRandom(),
@@ -33,22 +26,10 @@ const guest = new Guest({
   post,
 });
 
-// Packages come over the network, which nobody asks the permissions for. Releases of Deno without this can't refuse.
-registerHooks?.({
-  resolve(specifier, context, next) {
-    if (!startsWith(specifier, "npm:") && !startsWith(specifier, "jsr:")) return next(specifier, context);
-    throw new Error(`Cannot import "${specifier}" in a sandbox: packages come over the network; copy what you need`);
-  },
-});
-
-// The terminal, and a child process's way to Weft, are not the plugin's: what it prints goes to the log.
-for (const stream of [Deno.stdin, Deno.stdout, Deno.stderr]) stream.close();
-for (
-  const [method, level] of [["debug", "debug"], ["log", "info"], ["info", "info"], ["warn", "warn"], [
-    "error",
-    "error",
-  ]] as const
-) {
+lockDown();
+// What it prints goes to the log.
+for (const method of ["debug", "log", "info", "warn", "error"] as const) {
+  const level = method === "log" ? "info" : method;
   console[method] = (...parts: unknown[]) => guest.log.write(level, parts.map(shown).join(" "));
 }
 

@@ -1,9 +1,11 @@
+/** What tries to get out of the sandbox. `WEFT_BINARY` names a compiled Weft to run instead of `mod.ts`. */
 import assert from "node:assert/strict";
 import { fits, tryEscapes } from "./harness.ts";
 import { type Escape, escapes } from "./table.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
-const weft = [
+const binary = Deno.env.get("WEFT_BINARY");
+const weft = binary !== undefined ? [await Deno.realPath(binary)] : [
   Deno.execPath(),
   "run",
   "--no-prompt",

@@ -3,6 +3,8 @@ import type { Escape, World } from "./table.ts";
 
 /** How long all escapes of one run may take together (ms): an endless loop alone takes four seconds. */
 const LONGEST = 60_000;
+/** When nothing more is heard for so long (ms), those that were not heard of stay silent. */
+const QUIET = 12_000;
 /** What no output may hold. */
 const SECRETS = ["LEAK", "s3cr3t"];
 
@@ -45,10 +47,11 @@ export async function tryEscapes(
     const outcomes = new Map<string, string>();
     const { code, output } = await run(command, folder, (line) => {
       const told = readOutcome(line);
-      if (!told) return false;
+      if (!told) return undefined;
       const { name } = escapes[Number(told.source.slice(1))];
-      if (!outcomes.has(name)) outcomes.set(name, told.outcome);
-      return outcomes.size === escapes.length;
+      if (outcomes.has(name)) return undefined;
+      outcomes.set(name, told.outcome);
+      return outcomes.size === escapes.length ? "all" : "more";
     });
     return { outcomes, code, contacts: canary.contacts(), leaks: SECRETS.filter((secret) => output.includes(secret)) };
   } finally {
@@ -61,7 +64,7 @@ export async function tryEscapes(
 /** Whether what became of an escape is what must. */
 export function fits({ must }: Escape, outcome: string | undefined): boolean {
   if (must === "harmless") return outcome === undefined || !outcome.startsWith("got");
-  if (must === "refused") return outcome !== undefined && outcome.startsWith("refused");
+  if (must === "refused") return outcome !== undefined && !outcome.startsWith("got");
   return outcome !== undefined && outcome.startsWith("ended") && must.test(outcome);
 }
 
@@ -128,11 +131,11 @@ function readOutcome(line: string): { readonly source: string; readonly outcome:
   return outcome === undefined ? undefined : { source, outcome };
 }
 
-/** Runs Weft until `enough` says so of a line, or time is up; interrupts it then. */
+/** Runs Weft until `take` has all that it wants of the lines, or time is up; interrupts it then. */
 async function run(
   [program, ...args]: readonly string[],
   cwd: string,
-  enough: (line: string) => boolean,
+  take: (line: string) => "more" | "all" | undefined,
 ): Promise<{ readonly code: number; readonly output: string }> {
   const child = new Deno.Command(program, {
     args: [...args, "run", "profile.yaml", "--json"],
@@ -153,19 +156,23 @@ async function run(
     }
   };
   const timers = [setTimeout(() => interrupt("SIGINT"), LONGEST), setTimeout(() => interrupt("SIGKILL"), 2 * LONGEST)];
+  let quiet = setTimeout(() => interrupt("SIGINT"), LONGEST);
   let rest = "";
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
     output += chunk;
     const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
     for (const line of lines) {
-      if (over || !enough(line)) continue;
-      over = true;
-      interrupt("SIGINT");
+      const heard = over ? undefined : take(line);
+      if (heard === undefined) continue;
+      over = heard === "all";
+      clearTimeout(quiet);
+      if (over) interrupt("SIGINT");
+      else quiet = setTimeout(() => interrupt("SIGINT"), QUIET);
     }
   }
   const { code } = await child.status;
-  for (const timer of timers) clearTimeout(timer);
+  for (const timer of [...timers, quiet]) clearTimeout(timer);
   return { code, output: output + await errors };
 }
 

@@ -11,7 +11,7 @@ export interface World {
 }
 
 /**
- * What must become of an escape: `refused` throws, or gives nothing; `harmless` runs to its end, and nothing comes of
+ * What must become of an escape: `refused` throws, gives nothing, or ends its plugin; `harmless` runs to its end, and nothing comes of
  * it; a pattern is why the plugin is ended.
  */
 export type Outcome = "refused" | "harmless" | RegExp;
@@ -76,8 +76,6 @@ const files: readonly Escape[] = [
   refused("proc", () => `return await Deno.readTextFile("/proc/self/environ")`),
   refused("proc root", (w) => `return await Deno.readTextFile("/proc/self/root" + ${secret(w)})`),
   refused("chdir", () => `Deno.chdir("/"); return Deno.cwd()`),
-  refused("current folder", () => `return Deno.cwd()`),
-  refused("executable's path", () => `return Deno.execPath()`),
   refused("key-value store", (w) => `return await Deno.openKv(${q(w.outside + "/kv")})`),
   refused("node:fs", (w) => `return (await import("node:fs")).readFileSync(${secret(w)}, "utf8")`),
   refused("node:fs/promises", (w) => `return await (await import("node:fs/promises")).readFile(${secret(w)}, "utf8")`),
@@ -315,6 +313,52 @@ const system: readonly Escape[] = [
   refused("kill its parent", () => `Deno.kill(Deno.ppid, "SIGKILL"); return "killed"`),
   refused("kill itself", () => `Deno.kill(Deno.pid, "SIGKILL"); return "killed"`),
   refused("process.kill", () => `const p = (await import("node:process")).default; return p.kill(p.pid, "SIGTERM")`),
+  refused(
+    "kill from node:process",
+    () => `const { kill } = await import("./evil.js"); return kill(Deno.pid, "SIGKILL")`,
+    () => ({
+      "evil.js": `export { kill } from "node:process";`,
+    }),
+  ),
+  refused(
+    "kill from process, by its short name",
+    () => `const { kill } = await import("./evil.js"); return kill(Deno.pid, "SIGKILL")`,
+    () => ({
+      "evil.js": `export { kill } from "process";`,
+    }),
+  ),
+  refused(
+    "kill from node:process through data",
+    () =>
+      `const s = "data:text/javascript,export { kill } from 'node:process'"; return (await import(s)).kill(Deno.pid, "SIGKILL")`,
+  ),
+  refused("kill by require", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
+    "evil.cjs": `module.exports = require("process").kill(Deno.pid, "SIGKILL");`,
+  })),
+  refused("kill by a module's own means", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
+    "evil.cjs":
+      `const { constructor } = module; module.exports = (constructor._load("process") ?? constructor.createRequire(__filename)("node:process")).kill(Deno.pid, "SIGKILL");`,
+  })),
+  refused("kill by CommonJS's process", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
+    "evil.cjs": `module.exports = process.kill(process.pid, "SIGKILL");`,
+  })),
+  refused(
+    "kill in another realm",
+    () =>
+      `const { default: vm } = await import("node:vm"); return vm.runInNewContext("Deno.kill(Deno.pid, 'SIGKILL')")`,
+  ),
+  refused(
+    "kill from an inner worker",
+    () => `return new Worker("data:text/javascript,Deno.kill(Deno.pid, 'SIGKILL')", { type: "module" })`,
+  ),
+  refused(
+    "kill after a reset",
+    () =>
+      `delete Deno.kill; delete globalThis.process; Object.defineProperty(Deno, "kill", { value: undefined }); return "reset"`,
+  ),
+  refused("abort", () => `process.abort(); return "aborted"`),
+  refused("repl", () => `return Object.keys(await import("node:repl"))`),
+  refused("write to an open descriptor", () => `const fs = await import("node:fs"); return fs.writeSync(1, "LEAK\\n")`),
   refused("umask", () => `Deno.umask(0); return "set"`),
   refused(
     "ask for a permission",
@@ -460,8 +504,7 @@ const kernel: readonly Escape[] = [
     `const { swarmAdded } = await import("weft"); for (let i = 0; i < 100; i++) plugin.on(swarmAdded, () => {})`,
   ),
   ended("Deno.exit", gone, `Deno.exit(7)`),
-  ended("process.exit", gone, `(await import("node:process")).default.exit(7)`),
-  ended("process.reallyExit", gone, `(await import("node:process")).default.reallyExit(7)`),
+  ended("Deno.exit later", gone, `setTimeout(() => Deno.exit(7), 1); await new Promise(() => {})`),
   ended("self.close", gone, `self.close()`),
   ended(
     "unhandled rejection",
@@ -482,11 +525,6 @@ const kernel: readonly Escape[] = [
   ended("endless microtasks", gone, `const again = () => Promise.resolve().then(again); await again()`),
   ended("endless loop in a regular expression", gone, `/^(a+)+$/.test("a".repeat(60) + "b"); for (;;);`),
   ended("Atomics.wait", gone, `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`),
-  ended(
-    "endless loop in an inner worker, and itself",
-    gone,
-    `new Worker("data:text/javascript,for(;;);", { type: "module" }); for (;;);`,
-  ),
   ended(
     "array buffers without end",
     /MiB of memory/,
