@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
+import { DiskError } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
 
 /**
@@ -22,24 +23,31 @@ export class DiskWatch implements Disposable {
   }
 
   #start(): void {
-    // Where a name is a symlink, it may be repointed or what it points to may change.
-    const targets = new Set(this.#paths.flatMap((path) => [path, realPath(path) ?? path]));
+    const targets = this.#targets();
     const watcher = this.#watcher = watchFolders(new Set([...targets].map(dirname)));
     void this.#listen(watcher, targets);
+  }
+
+  /** Where a name is a symlink, it may be pointed elsewhere, or what it points to may change. */
+  #targets(): Set<string> {
+    return new Set(this.#paths.flatMap((path) => [path, realPath(path) ?? path]));
   }
 
   async #listen(watcher: Deno.FsWatcher, targets: ReadonlySet<string>): Promise<void> {
     try {
       for await (const { kind, paths } of watcher) {
         if (kind === "access") continue; // reading it is no change: who reads on a change would never end
-        if (paths.some((path) => targets.has(path))) this.#changed();
-        // A folder on the way came or went: from now on others are the ones to watch.
-        if (paths.some((path) => [...targets].some((target) => target.startsWith(`${path}/`)))) {
+        const isTarget = paths.some((path) => targets.has(path));
+        const isAbove = paths.some((path) => [...targets].some((target) => target.startsWith(`${path}/`)));
+        if (!isTarget && !isAbove) continue;
+        // A folder on the way came or went, or a link leads elsewhere: from now on others are the ones to watch.
+        const stale = isAbove || this.#targets().symmetricDifference(targets).size > 0;
+        if (stale) {
           watcher.close();
           this.#start();
-          this.#changed();
-          return;
         }
+        this.#changed();
+        if (stale) return;
       }
     } catch {
       if (!this.#disposed) this.#changed(); // who reads the files now learns what became of them
@@ -57,6 +65,9 @@ export class DiskWatch implements Disposable {
 function watchFolders(wanted: ReadonlySet<string>): Deno.FsWatcher {
   const folders = new Set<string>();
   for (let folder of wanted) {
+    if (!mayRead(folder)) {
+      throw new DiskError("denied", `Cannot watch "${folder}": start Weft with --allow-read for that folder`);
+    }
     while (!realPath(folder) && dirname(folder) !== folder) folder = dirname(folder);
     folders.add(folder);
   }
@@ -67,9 +78,14 @@ function watchFolders(wanted: ReadonlySet<string>): Deno.FsWatcher {
   }
 }
 
+/** Deno would ask, and stop the whole process until somebody answers. */
+function mayRead(path: string): boolean {
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
 function realPath(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return mayRead(path) ? realpathSync(path) : undefined;
   } catch {
     return undefined;
   }
