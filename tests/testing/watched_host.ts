@@ -9,7 +9,7 @@ export interface WatchedHost {
 }
 
 // A loop over clock.turn() would hold simulated time still for good. So many turns are free ...
-const FREE_TURNS = 10_000;
+const FREE_TURNS = 1_000;
 // ... and then each takes so long (ms), in which another one is earned.
 const TURN_COST = 100;
 
