@@ -118,8 +118,8 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** A function that answers HTTP requests; hono's `app.fetch` is one. */
-export type HttpHandler = (request: Request) => Response | Promise<Response>;
+/** A function that answers HTTP requests; hono's `app.fetch` is one. `from` is who asks; none on a Unix socket. */
+export type HttpHandler = (request: Request, from?: PeerAddress) => Response | Promise<Response>;
 
 /**
  * The network. Addresses are already canonical; policy (the egress guard) lives above. Failures are {@link NetError},

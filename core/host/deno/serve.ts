@@ -1,5 +1,6 @@
 import { chmod, unlink } from "node:fs/promises";
 import type { BindAddress, HttpHandler, HttpServer } from "../../api/host.ts";
+import type { PeerAddress } from "../../wire/mod.ts";
 import { netError } from "./net_error.ts";
 import { canonical } from "./stream.ts";
 
@@ -43,10 +44,29 @@ function start(
     onError: () => new Response("Internal Server Error", { status: 500 }),
   };
   try {
-    const server = Deno.serve(options as Deno.ServeTcpOptions, (request) => handler(request));
+    const from = new Clients();
+    const server = Deno.serve(
+      options as Deno.ServeTcpOptions,
+      (request, { remoteAddr }) => handler(request, from.address(remoteAddr)),
+    );
     return { server, abort, addr: server.addr };
   } catch (error) {
     throw netError(error, action);
+  }
+}
+
+/** Who asks: requests come in runs from one client, whose address is parsed once for a run. */
+class Clients {
+  #latest: { readonly hostname: string; readonly address: PeerAddress } | undefined;
+
+  address(remote: Deno.Addr): PeerAddress | undefined {
+    if (!("hostname" in remote)) return undefined;
+    const { hostname, port } = remote;
+    const latest = this.#latest;
+    if (latest?.hostname === hostname && latest.address.port === port) return latest.address;
+    const address = canonical({ hostname, port });
+    this.#latest = { hostname, address };
+    return address;
   }
 }
 

@@ -22,10 +22,10 @@ export class MemoryHttpServer implements HttpServer {
   }
 
   /** Answers one request; breaks off when the server closes or dies, or the request's signal aborts. */
-  async answer(request: HttpRequest): Promise<Response> {
+  async answer(request: HttpRequest, from?: PeerAddress): Promise<Response> {
     const signals = request.signal ? [this.#stop.signal, request.signal] : [this.#stop.signal];
     const signal = AbortSignal.any(signals);
-    const response = await orAborted(this.#respond(toRequest(request, signal)), signal);
+    const response = await orAborted(this.#respond(toRequest(request, signal), from), signal);
     return toResponse(response, abortable(response.body, signal));
   }
 
@@ -36,9 +36,9 @@ export class MemoryHttpServer implements HttpServer {
     return Promise.resolve();
   }
 
-  async #respond(request: Request): Promise<Response> {
+  async #respond(request: Request, from: PeerAddress | undefined): Promise<Response> {
     try {
-      return await this.#handler(request);
+      return await this.#handler(request, from);
     } catch {
       return new Response("Internal Server Error", { status: 500 });
     }

@@ -84,14 +84,14 @@ export class MemoryNet implements HostNet {
       return await this.life.guard(server.answer(request));
     }
     const to = connectTo ?? peerAddress((await this.resolve(url.hostname))[0], httpPort(url));
-    const { listener, back } = await this.#reach(to, signal);
+    const { listener, from, back } = await this.#reach(to, signal);
     // A test may put a raw listener where a server is expected, to answer what no handler could.
     if (listener instanceof MemoryListener) return await exchange(await this.connect(to, { signal }), request);
     if (!listener) {
       await this.#wait(back, signal);
       throw refused(to.key);
     }
-    const response = await this.life.guard(listener.answer(request));
+    const response = await this.life.guard(listener.answer(request, peerAddress(from, this.machine.tcp.ephemeral())));
     await this.#wait(back, signal);
     return response;
   }
