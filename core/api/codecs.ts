@@ -125,6 +125,11 @@ export const trackerStatusCodec: HookCodec<SwarmEvent & { readonly status: Track
   }),
 });
 
+/** For `dhtNodeNamed`. */
+export const nodeNamedCodec: HookCodec<{ readonly address: PeerAddress }, void> = told<
+  { readonly address: PeerAddress }
+>({ address });
+
 /** For `pluginState`. */
 export const pluginStateCodec: HookCodec<PluginStateEvent, void> = told<PluginStateEvent>({
   plugin: text,

@@ -9,6 +9,7 @@ import {
   configReloadedCodec,
   discoverCodec,
   metadataCodec,
+  nodeNamedCodec,
   peerClosedCodec,
   peerCodec,
   pieceCodec,
@@ -178,7 +179,7 @@ export const dhtService: Hook<"keyed", string, DhtService> = defineHook<string, 
 /** A peer told the port of its DHT node (BEP 5). */
 export const dhtNodeNamed: Hook<"event", { readonly address: PeerAddress }, void> = defineHook<
   { readonly address: PeerAddress }
->()("event", "dht.node", { onFailure: "skip" });
+>()("event", "dht.node", { onFailure: "skip", codec: nodeNamedCodec });
 
 /** A magnet's `info` dictionary is wanted. The answer is its raw bytes; the kernel verifies them. */
 export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Array> = defineHook<

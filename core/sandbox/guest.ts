@@ -53,7 +53,9 @@ export class Guest {
         return this.#options.post({ say: "pong", ping: said.ping, ...(carried && { carried }) });
       }
       case "swarms":
-        return this.#scope?.swarms.change(said.added, said.removed);
+        return this.#scope?.swarms.change(said);
+      case "stored":
+        return this.#scope?.state.answer(said);
       case "stop":
         return void this.#try(async () => {
           await this.#scope?.retire();

@@ -2,12 +2,13 @@ import { errorText } from "../api/errors.ts";
 import type { Clock, HostNet, Random, Timer } from "../api/host.ts";
 import { swarmAdded } from "../api/hooks.ts";
 import { type Handler, type Hook, hookId, type Verb } from "../api/hook.ts";
-import type { Logger, PluginNet, PluginScope, PublicSwarm, SwarmsView } from "../api/plugin.ts";
+import type { Logger, PluginNet, PluginScope, PublicSwarm, SwarmsView, UdpPort } from "../api/plugin.ts";
 import { createPluginNet } from "../runtime/plugin_net.ts";
 import { Egress } from "../swarm/egress.ts";
 import { crosses, type CrossingHook } from "./crossing.ts";
+import { GuestState } from "./guest_state.ts";
 import { copyPlain } from "./plain.ts";
-import { type Carried, type GuestMessage, type PlainSwarm } from "./protocol.ts";
+import { type Carried, type GuestMessage, type HostMessage } from "./protocol.ts";
 
 // What one entry carries over is read each second; state that is larger belongs into a file.
 const CARRY_LIMITS = { bytes: 256 * 1024, values: 20_000 };
@@ -41,6 +42,7 @@ export class GuestScope implements PluginScope<unknown> {
   readonly net: PluginNet;
   readonly log: Logger;
   readonly swarms = new GuestSwarms();
+  readonly state: GuestState;
   /** Handlers by the number that Weft calls them by. */
   readonly handlers = new Map<number, GuestHandler>();
   readonly #options: GuestScopeOptions;
@@ -57,6 +59,7 @@ export class GuestScope implements PluginScope<unknown> {
     this.config = options.config;
     this.random = options.random;
     this.log = options.log;
+    this.state = new GuestState(options.post);
     this.clock = {
       now: () => options.clock.now(),
       wall: () => options.clock.wall(),
@@ -69,6 +72,10 @@ export class GuestScope implements PluginScope<unknown> {
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  get udp(): UdpPort {
+    throw cannotCross("share the UDP port");
   }
 
   on<V extends Exclude<Verb, "keyed">, In, Out>(
@@ -170,6 +177,7 @@ export class GuestScope implements PluginScope<unknown> {
 /** The swarms that Weft told of. */
 class GuestSwarms implements SwarmsView {
   readonly #swarms = new Map<string, PublicSwarm>();
+  port = 0;
 
   get size(): number {
     return this.#swarms.size;
@@ -184,11 +192,12 @@ class GuestSwarms implements SwarmsView {
   }
 
   /** Takes what changed. */
-  change(added: readonly PlainSwarm[], removed: readonly string[]): void {
+  change({ added, removed, port }: Extract<HostMessage, { do: "swarms" }>): void {
+    this.port = port;
     for (const key of removed) this.#swarms.delete(key);
-    for (const { key, event, seeding } of added) {
+    for (const { key, event, seeding, nodes } of added) {
       const { id, name } = swarmAdded.contract.codec!.decodeInput(event);
-      this.#swarms.set(key, { id, name, seeding });
+      this.#swarms.set(key, { id, name, seeding, nodes });
     }
   }
 }

@@ -21,6 +21,8 @@ const RECOVERED = 60_000;
 // Handlers and holds of one plugin: more than any needs, few enough that a hostile one can't fill memory.
 const MAX_HANDLERS = 64;
 const MAX_HOLDS = 64;
+// Reads and writes of what a plugin keeps that are under way: each holds up to 1 MiB.
+const MAX_REQUESTS = 16;
 // Lines of the log at once and a second; a plugin's own side keeps to less.
 const LOG_BURST = 300;
 const LOG_PER_SECOND = 50;
@@ -48,6 +50,8 @@ export class Keeper {
   readonly #slots = new Map<string, Slot>();
   readonly #holds = new Map<number, Disposable>();
   readonly #swarms = new Map<string, { readonly name: string; readonly seeding: boolean }>();
+  #port = 0;
+  #requests = 0;
   #names = new Map<number, string>();
   #carried: readonly Carried[];
   #link: Link | undefined;
@@ -71,6 +75,7 @@ export class Keeper {
   async start(): Promise<void> {
     this.#names = new Map();
     this.#swarms.clear();
+    this.#port = 0;
     this.#ready = Promise.withResolvers<void>();
     this.#ready.promise.catch(() => {}); // whoever starts it is told below
     const { name } = this.#scope;
@@ -133,6 +138,9 @@ export class Keeper {
       case "release":
         this.#holds.get(notice.hold)?.[Symbol.dispose]();
         return void this.#holds.delete(notice.hold);
+      case "get":
+      case "set":
+        return void this.#store(notice);
       case "described":
         throw new Error("it described itself unasked");
     }
@@ -198,15 +206,37 @@ export class Keeper {
     if (!this.#link) return;
     const added: PlainSwarm[] = [];
     const gone = new Set(this.#swarms.keys());
-    for (const { id, name, seeding } of this.#scope.swarms) {
+    const { port } = this.#scope.swarms;
+    for (const { id, name, seeding, nodes } of this.#scope.swarms) {
       gone.delete(id.key);
       const told = this.#swarms.get(id.key);
       if (told?.name === name && told.seeding === seeding) continue;
       this.#swarms.set(id.key, { name, seeding });
-      added.push({ key: id.key, event: swarmAdded.contract.codec!.encodeInput({ id, name }), seeding });
+      added.push({ key: id.key, event: swarmAdded.contract.codec!.encodeInput({ id, name }), seeding, nodes });
     }
     for (const key of gone) this.#swarms.delete(key);
-    if (added.length + gone.size > 0) this.#link.post({ do: "swarms", added, removed: [...gone] });
+    if (added.length + gone.size === 0 && port === this.#port) return;
+    this.#port = port;
+    this.#link.post({ do: "swarms", added, removed: [...gone], port });
+  }
+
+  /** Reads or writes what the plugin keeps, and answers. */
+  async #store(notice: Extract<Notice, { say: "get" | "set" }>): Promise<void> {
+    const { request, key } = notice;
+    const link = this.#link;
+    if (this.#requests >= MAX_REQUESTS) {
+      return link?.post({ do: "stored", request, error: "too many requests at once" });
+    }
+    this.#requests++;
+    const { state } = this.#scope;
+    try {
+      const value = await (notice.say === "get" ? state.get(key) : state.set(key, notice.value));
+      link?.post({ do: "stored", request, ...(value && { value }) });
+    } catch (error) {
+      link?.post({ do: "stored", request, error: errorText(error) });
+    } finally {
+      this.#requests--;
+    }
   }
 
   #drop(): void {

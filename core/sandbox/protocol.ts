@@ -28,6 +28,7 @@ export interface PlainSwarm {
   /** Id and name, as `swarmAdded` carries them. */
   readonly event: unknown;
   readonly seeding: boolean;
+  readonly nodes: readonly string[];
 }
 
 /** What one `carry` of a plugin handed on. */
@@ -72,7 +73,14 @@ export type HostMessage =
   | { readonly do: "credit"; readonly call: number; readonly count: number }
   | { readonly do: "cancel"; readonly call: number }
   | { readonly do: "ping"; readonly ping: number }
-  | { readonly do: "swarms"; readonly added: readonly PlainSwarm[]; readonly removed: readonly string[] }
+  | {
+    readonly do: "swarms";
+    readonly added: readonly PlainSwarm[];
+    readonly removed: readonly string[];
+    /** Where Weft accepts peers, or 0. */
+    readonly port: number;
+  }
+  | { readonly do: "stored"; readonly request: number; readonly value?: Uint8Array; readonly error?: string }
   | { readonly do: "stop" };
 
 /** What a guest says. */
@@ -88,6 +96,8 @@ export type GuestMessage =
   | { readonly say: "pong"; readonly ping: number; readonly carried?: readonly Carried[] }
   | { readonly say: "log"; readonly level: LogLevel; readonly message: string }
   | { readonly say: "hold" | "release"; readonly hold: number }
+  | { readonly say: "get"; readonly request: number; readonly key: string }
+  | { readonly say: "set"; readonly request: number; readonly key: string; readonly value: Uint8Array }
   | { readonly say: "stopped" };
 
 /** How loud a line of the log is. */
@@ -132,6 +142,10 @@ export function readGuestMessage(message: unknown): GuestMessage {
     case "hold":
     case "release":
       return { say, hold: fields.count("hold") };
+    case "get":
+      return { say, request: fields.count("request"), key: fields.text("key") };
+    case "set":
+      return { say, request: fields.count("request"), key: fields.text("key"), value: fields.bytes("value") };
   }
   throw new ProtocolError(`unknown message ${quote(say)}`);
 }
@@ -170,7 +184,18 @@ export function readHostMessage(message: unknown): HostMessage {
         do: what,
         added: fields.list("added", MESSAGE_LIMITS.values) as readonly PlainSwarm[],
         removed: fields.list("removed", MESSAGE_LIMITS.values) as readonly string[],
+        port: fields.count("port"),
       };
+    case "stored": {
+      const value = fields.maybe("value", (key) => fields.bytes(key));
+      const error = fields.maybe("error", (key) => fields.text(key));
+      return {
+        do: what,
+        request: fields.count("request"),
+        ...(value && { value }),
+        ...(error !== undefined && { error }),
+      };
+    }
     case "stop":
       return { do: what };
   }
@@ -238,6 +263,12 @@ class Fields {
     const value = this.any(key);
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw new ProtocolError(`${quote(key)} must be a count`);
     return value as number;
+  }
+
+  bytes(key: string): Uint8Array {
+    const value = this.any(key);
+    if (!(value instanceof Uint8Array)) throw new ProtocolError(`${quote(key)} must be bytes`);
+    return value;
   }
 
   list(key: string, most: number): readonly unknown[] {

@@ -279,10 +279,10 @@ Deno.test("swarms are a live view", async () => {
     };
     look();
   });
-  scope.known.push({ id, name: "a", seeding: false });
+  scope.known.push({ id, name: "a", seeding: false, nodes: [] });
   await clock.advance(2_000);
   assert.deepEqual(seen, ["a false"]);
-  scope.known.splice(0, 1, { id, name: "a", seeding: true });
+  scope.known.splice(0, 1, { id, name: "a", seeding: true, nodes: [] });
   await clock.advance(2_000);
   assert.deepEqual(seen, ["a true"]);
   scope.known.length = 0;
@@ -301,6 +301,18 @@ Deno.test("what a plugin carries goes to its next generation", async () => {
   second.scope.before = first.scope.save!();
   await second.plugin.setup(second.scope);
   assert.equal(count, 1);
+});
+
+Deno.test("what a plugin keeps is kept by Weft", async () => {
+  let kept: Uint8Array | undefined;
+  const { scope } = await running(async (plugin) => {
+    assert.equal(await plugin.state.get("a"), undefined);
+    await plugin.state.set("a", new Uint8Array([1, 2]));
+    kept = await plugin.state.get("a");
+    await assert.rejects(plugin.state.set("b", new Uint8Array(11)), /more than 10 bytes/);
+  });
+  assert.deepEqual(kept, new Uint8Array([1, 2]));
+  assert.deepEqual([...scope.stored.keys()], ["a"]);
 });
 
 Deno.test("holds hold the entry, until released or the plugin ends", async () => {

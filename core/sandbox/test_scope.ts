@@ -1,4 +1,4 @@
-import type { Clock, Handler, Hook, PluginScope, PublicSwarm, Verb } from "../api/mod.ts";
+import type { Clock, Handler, Hook, PluginScope, PluginState, PublicSwarm, SwarmsView, Verb } from "../api/mod.ts";
 import { SeededRandom } from "../host/memory/mod.ts";
 
 /** A scope for tests, which keeps what a plugin acquires. */
@@ -13,6 +13,15 @@ export class TestScope implements PluginScope<unknown> {
   /** What the generation before carried, and what this one would. */
   before: unknown;
   save: (() => unknown) | undefined;
+  readonly stored = new Map<string, Uint8Array>();
+  readonly state: PluginState = {
+    get: (key) => Promise.resolve(this.stored.get(key)),
+    // deno-lint-ignore require-await -- what it throws must reject
+    set: async (key, value) => {
+      if (value.length > 10) throw new Error("more than 10 bytes");
+      this.stored.set(key, value);
+    },
+  };
   readonly clock: Clock;
   readonly #abort = new AbortController();
   readonly #cleanup: (() => unknown)[] = [];
@@ -35,9 +44,13 @@ export class TestScope implements PluginScope<unknown> {
     return this.#abort.signal;
   }
 
-  get swarms() {
+  get swarms(): SwarmsView {
     const known = this.known;
-    return { [Symbol.iterator]: () => known[Symbol.iterator](), get: () => undefined, size: known.length };
+    return { [Symbol.iterator]: () => known[Symbol.iterator](), get: () => undefined, size: known.length, port: 6881 };
+  }
+
+  get udp(): never {
+    throw new Error("no UDP port in this test");
   }
 
   on<V extends Exclude<Verb, "keyed">, In, Out>(

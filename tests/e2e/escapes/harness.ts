@@ -163,7 +163,7 @@ async function run(
     const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
     for (const line of lines) {
-      const heard = over ? undefined : take(line);
+      const heard: "more" | "all" | undefined = over ? undefined : take(line);
       if (heard === undefined) continue;
       over = heard === "all";
       clearTimeout(quiet);

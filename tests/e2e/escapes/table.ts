@@ -377,7 +377,7 @@ const system: readonly Escape[] = [
   ),
   refused(
     "inner worker that inherits",
-    (w) => inner(`{ type: "module", deno: { permissions: "inherit" } }`, "new URL('./inner.js', import.meta.url)"),
+    () => inner(`{ type: "module", deno: { permissions: "inherit" } }`, "new URL('./inner.js', import.meta.url)"),
     (w) => ({
       "inner.js": `try { self.postMessage(Deno.readTextFileSync(${secret(w)})); } catch { self.postMessage(null); }`,
     }),
@@ -486,6 +486,7 @@ const kernel: readonly Escape[] = [
     "a port",
     /no plain data|can't be read|failed/,
     `const { port1 } = new MessageChannel(); self.postMessage({ say: "done", call: 0, value: port1 }, [port1])`,
+    "worker",
   ),
   ended(
     "a huge message",
@@ -522,7 +523,11 @@ const kernel: readonly Escape[] = [
     `setTimeout(() => { throw { get message() { throw 1; }, toString() { throw 1; } }; }, 0); await new Promise(() => {})`,
   ),
   ended("endless loop", gone, `for (;;);`),
-  ended("endless microtasks", gone, `const again = () => Promise.resolve().then(again); await again()`),
+  ended(
+    "endless microtasks",
+    /did not answer for 3s|MiB of memory/,
+    `const again = () => Promise.resolve().then(again); await again()`,
+  ),
   ended("endless loop in a regular expression", gone, `/^(a+)+$/.test("a".repeat(60) + "b"); for (;;);`),
   ended("Atomics.wait", gone, `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`),
   ended(
