@@ -124,10 +124,17 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   }
 
   use<R extends Disposable | AsyncDisposable>(resource: R): R {
-    this.defer(async () => {
+    const dispose = async (): Promise<void> => {
       if (Symbol.asyncDispose in resource) await resource[Symbol.asyncDispose]();
       else (resource as Disposable)[Symbol.dispose]();
-    });
+    };
+    try {
+      this.defer(dispose);
+    } catch (error) {
+      // Acquired too late, such as after an await in setup: nobody else would let go of it.
+      void this.#contain(dispose, "Cannot clean up");
+      throw error;
+    }
     return resource;
   }
 
@@ -254,12 +261,12 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     };
   }
 
-  /** Runs a plugin's timer: what it throws must not end the process. */
-  async #contain(run: () => unknown): Promise<void> {
+  /** Runs what nobody waits for: what it throws must not end the process. */
+  async #contain(run: () => unknown, what: string): Promise<void> {
     try {
       await run();
     } catch (error) {
-      this.log.error(`A timer failed: ${errorText(error)}`);
+      this.log.error(`${what}: ${errorText(error)}`);
     }
   }
 
@@ -267,7 +274,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     if (this.#life === "over") return { cancel: () => {} };
     const timer = this.#options.clock.after(milliseconds, () => {
       this.#timers.delete(timer);
-      void this.#contain(run);
+      void this.#contain(run, "A timer failed");
     });
     this.#timers.add(timer);
     return {

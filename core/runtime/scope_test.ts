@@ -121,7 +121,9 @@ Deno.test("a retired entry acquires nothing", async () => {
   const { scope } = bench();
   await scope[Symbol.asyncDispose]();
   assert.throws(() => scope.on(swarmAdded, () => {}), /"mine" is retired/);
-  assert.throws(() => scope.use({ [Symbol.dispose]() {} }), /the entry is retired/);
+  let disposed = 0;
+  assert.throws(() => scope.use({ [Symbol.dispose]: () => void disposed++ }), /the entry is retired/);
+  assert.equal(disposed, 1, "what came too late is let go of");
 });
 
 Deno.test("a retired entry is disposed of when nothing that it gave is in use", async () => {
