@@ -42,9 +42,10 @@ export function lockDown(): void {
   };
   // The terminal, and a child process's way to Weft.
   for (const stream of [Deno.stdin, Deno.stdout, Deno.stderr]) stream.close();
-  // Whoever has none of these permissions may still kill its own process, which in a worker is Weft.
-  replace(Deno, "kill", refuse);
-  for (const name of ["kill", "_kill", "abort", "reallyExit", "binding", "getBuiltinModule", "dlopen"]) {
+  // Whoever has none of these permissions may still kill its own process, which in a worker is Weft, or change how it
+  // makes files.
+  for (const name of ["kill", "umask"]) replace(Deno, name, refuse);
+  for (const name of ["kill", "umask", "_kill", "abort", "reallyExit", "binding", "getBuiltinModule", "dlopen"]) {
     replace(process, name, refuse);
   }
   replace(globalThis, "process", undefined);
