@@ -1,4 +1,5 @@
-import { createHash, type Hash } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { createHash, createPrivateKey, createPublicKey, type Hash, type KeyObject, sign, verify } from "node:crypto";
 
 /** A running hash: feed it bytes in order, then ask once for the digest. */
 export interface Hasher {
@@ -46,4 +47,45 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   const hasher = createSha256();
   hasher.update(bytes);
   return hasher.digest();
+}
+
+// What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410): a public one, and the seed of a private one.
+const PUBLIC_DER = Uint8Array.from([0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]);
+const PRIVATE_DER = Uint8Array.from(
+  [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
+);
+const ED25519_KEY_LENGTH = 32;
+const ED25519_SIGNATURE_LENGTH = 64;
+
+/** Whether a signature (64 bytes) of a message is by the owner of an Ed25519 public key (32 bytes). It never throws. */
+export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (publicKey.length !== ED25519_KEY_LENGTH || signature.length !== ED25519_SIGNATURE_LENGTH) return false;
+  try {
+    const key = createPublicKey({ key: der(PUBLIC_DER, publicKey), format: "der", type: "spki" });
+    return verify(null, message, key, signature);
+  } catch {
+    return false; // bytes that are no point of the curve
+  }
+}
+
+/** Signs a message with the seed (32 bytes) of an Ed25519 private key: 64 bytes. Throws TypeError on another length. */
+export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
+  return new Uint8Array(sign(null, message, privateKey(seed)));
+}
+
+/** The public key (32 bytes) that belongs to a seed (32 bytes). Throws TypeError on another length. */
+export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
+  const exported = createPublicKey(privateKey(seed) as unknown as string).export({ format: "der", type: "spki" });
+  return new Uint8Array(exported.subarray(PUBLIC_DER.length));
+}
+
+function privateKey(seed: Uint8Array): KeyObject {
+  if (seed.length !== ED25519_KEY_LENGTH) {
+    throw new TypeError(`Cannot sign: the seed must have 32 bytes, current value has ${seed.length}`);
+  }
+  return createPrivateKey({ key: der(PRIVATE_DER, seed), format: "der", type: "pkcs8" });
+}
+
+function der(prefix: Uint8Array, key: Uint8Array): Buffer {
+  return Buffer.concat([prefix, key]);
 }
