@@ -13,5 +13,6 @@ export type LoadBuiltin = () => Promise<{ readonly default: Plugin }>;
 export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tcp: () => import("./tcp/mod.ts"),
   tracker_http: () => import("./tracker_http/mod.ts"),
+  tracker_udp: () => import("./tracker_udp/mod.ts"),
   peers: () => import("./peers/mod.ts"),
 };

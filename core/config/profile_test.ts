@@ -36,6 +36,10 @@ const plugins: Record<string, Plugin> = {
       numwant: integer({ default: 200, min: 1 }),
     }),
   ),
+  tracker_udp: fake(
+    "tracker_udp",
+    object({ timeout: duration({ default: "30s", min: "1s" }), numwant: integer({ default: 200, min: 1 }) }),
+  ),
   peers: fake("peers", object({ peers: list(hostPort()), swarm: optional(string()) })),
   "/profiles/roster.ts": fake(
     "roster",
@@ -88,7 +92,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   const { plugins, places: _, ...shown } = await load(text, "config.example.yaml");
   const { plugins: _none, places: _elsewhere, ...defaults } = await load("plugins: []\n");
   assert.deepEqual(shown, defaults);
-  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "peers"]);
+  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "peers"]);
 });
 
 Deno.test("a profile may be written as JSON", async () => {
