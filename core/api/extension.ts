@@ -7,9 +7,11 @@ export interface ExtensionPeer {
   readonly address: PeerAddress;
   readonly incoming: boolean;
   readonly private: boolean;
+  /** Where the peer accepts connections, as far as that is known. */
+  listening(): PeerAddress | undefined;
   /** Whether the peer offers another extension, such as `ut_holepunch`. */
   offers(name: string): boolean;
-  /** The peers of this swarm that are connected now and can be dialed, this one too. */
+  /** The peers of this swarm that are connected now and can be dialed, this one too; of a private swarm none. */
   connected(): readonly ConnectedPeer[];
   /** Names peers: they are admitted with the plugin as their source, and this peer as who named them. */
   found(addresses: readonly PeerAddress[]): void;

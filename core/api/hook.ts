@@ -39,14 +39,19 @@ export interface HookContract<In, Out> {
   readonly onFailure: "skip" | "refuse";
   readonly codec?: HookCodec<In, Out>;
   /**
-   * For hooks whose answers or values give out streams: passes each through `lend`, so that the entry that gave it
-   * lives on, retired, until the stream closes.
+   * For hooks whose answers or values are in use for longer than a call: says so of each stream and each promise, so
+   * that an entry that is retired lives on until they are done.
    */
   readonly lends?: (given: Out, lend: Lend) => Out;
 }
 
-/** Says that `stream` is in use until it is closed; returns it. */
-export type Lend = <S extends ByteStream>(stream: S) => S;
+/** Says that what an entry gave is in use; returns it. */
+export interface Lend {
+  /** Until the stream is closed. */
+  stream<S extends ByteStream>(stream: S): S;
+  /** Until the promise settles. */
+  during<T>(promise: Promise<T>): Promise<T>;
+}
 
 /** A hook: where plugins attach. Made with {@link defineHook}. */
 export interface Hook<V extends Verb = Verb, In = unknown, Out = unknown> {

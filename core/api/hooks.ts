@@ -149,8 +149,8 @@ export const transports: Hook<"keyed", string, Transport> = defineHook<string, T
   {
     onFailure: "skip",
     lends: (transport, lend) => ({
-      dial: async (address, signal) => lend(await transport.dial(address, signal)),
-      listen: (at, accept) => transport.listen(at, (stream) => accept(lend(stream))),
+      dial: async (address, signal) => lend.stream(await lend.during(transport.dial(address, signal))),
+      listen: (at, accept) => transport.listen(at, (stream) => accept(lend.stream(stream))),
     }),
   },
 );
@@ -159,7 +159,13 @@ export const transports: Hook<"keyed", string, Transport> = defineHook<string, T
 export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<string, TrackerClient>()(
   "keyed",
   "trackers.client",
-  { onFailure: "skip" },
+  {
+    onFailure: "skip",
+    lends: (client, lend) => ({
+      announce: (request, signal) => lend.during(client.announce(request, signal)),
+      scrape: client.scrape && ((url, infoHashes, signal) => lend.during(client.scrape!(url, infoHashes, signal))),
+    }),
+  },
 );
 
 /** BEP 10 extensions, by name: `ut_metadata`, `ut_pex`. */
@@ -253,5 +259,5 @@ export const configReloaded: Hook<"event", { readonly generation: number }, void
 >()("event", "config.reloaded", { onFailure: "skip", codec: configReloadedCodec });
 
 function lendOpened(opened: OpenedStream, lend: Lend): OpenedStream {
-  return { ...opened, stream: lend(opened.stream) };
+  return { ...opened, stream: lend.stream(opened.stream) };
 }

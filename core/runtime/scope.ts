@@ -1,10 +1,10 @@
 /** A plugin's scope: owns all that one generation of an entry acquires, and undoes it in reverse. @module */
 import { errorText, type PluginError } from "../api/errors.ts";
 import type {
-  ByteStream,
   Clock,
   Handler,
   Hook,
+  Lend,
   Logger,
   PluginNet,
   PluginScope,
@@ -229,17 +229,25 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     if (this.#life === "draining" && this.holds === 0) void this[Symbol.asyncDispose]();
   }
 
-  /** Counts a stream that it gave until somebody closes it. */
-  readonly #lend = <S extends ByteStream>(stream: S): S => {
-    // What is no stream is the caller's to find out.
-    if (typeof stream?.close !== "function" || !Object.isExtensible(stream)) return stream;
-    const held = this.hold();
-    const close = stream.close;
-    stream.close = (reason) => {
-      held[Symbol.dispose]();
-      close.call(stream, reason);
-    };
-    return stream;
+  /** Counts what it gave until nobody uses it any more. What is no stream or promise is the caller's to find out. */
+  readonly #lend: Lend = {
+    stream: (stream) => {
+      if (typeof stream?.close !== "function" || !Object.isExtensible(stream)) return stream;
+      const held = this.hold();
+      const close = stream.close;
+      stream.close = (reason) => {
+        held[Symbol.dispose]();
+        close.call(stream, reason);
+      };
+      return stream;
+    },
+    during: (promise) => {
+      if (!(promise instanceof Promise)) return promise;
+      const held = this.hold();
+      const release = (): void => held[Symbol.dispose]();
+      promise.then(release, release);
+      return promise;
+    },
   };
 
   #register(registration: Registration): Disposable {

@@ -41,7 +41,7 @@ async function bench(): Promise<Bench> {
   return { simulation, us, them, to: { address: peerAddress(them.ip, 6881) }, accepted: () => listener.accept() };
 }
 
-const own = { infoHash, peerId: peerId("us") };
+const own = { infoHash, peerId: peerId("us"), dht: false };
 
 function dial(
   { us, to }: Bench,
@@ -54,7 +54,7 @@ function dial(
 /** Their side: takes a stream, and answers with a handshake. */
 async function answer(
   { accepted, them }: Bench,
-  lookup = () => ({ infoHash, peerId: peerId("them") }),
+  lookup = () => ({ infoHash, peerId: peerId("them"), dht: false }),
 ): Promise<ShakenPeer> {
   return await acceptAndShake(testKernel(them), "tcp", await accepted(), lookup, new AbortController().signal);
 }
@@ -136,7 +136,7 @@ Deno.test("what is accepted is wrapped by acceptPeer, whose swarm must be the ha
       testKernel(world.them, { registrations: [wraps(wireId)] }),
       "tcp",
       await world.accepted(),
-      () => ({ infoHash, peerId: peerId("them") }),
+      () => ({ infoHash, peerId: peerId("them"), dht: false }),
       new AbortController().signal,
     );
   const tcp = transport(world.us, "tcp").registration;

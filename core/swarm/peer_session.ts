@@ -98,6 +98,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   readonly #extensions: SessionExtensions;
   readonly #writer: SessionWriter;
   readonly #picked: number[] = [];
+  #dialAddress: PeerAddress | undefined;
   #closed: Error | undefined;
   #wakeReader: (() => void) | undefined;
 
@@ -128,8 +129,10 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   /** Where the peer accepts connections, if that is known: where we dialed it, or the port that it told (BEP 10). */
   get dialAddress(): PeerAddress | undefined {
     if (!this.incoming) return this.address;
-    const port = this.machine.peerHandshake?.p;
-    return port === undefined ? undefined : peerAddress(this.address.ip, port);
+    // A further handshake may leave the port out.
+    const port = this.machine.peerHandshake?.p ?? this.#dialAddress?.port;
+    if (port !== this.#dialAddress?.port) this.#dialAddress = peerAddress(this.address.ip, port!);
+    return this.#dialAddress;
   }
 
   get incoming(): boolean {

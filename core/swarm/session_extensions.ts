@@ -32,6 +32,8 @@ export interface ProvidedExtension {
 export interface ExtensionsSession {
   readonly machine: PeerMachine;
   readonly address: PeerAddress;
+  /** Where the peer accepts connections, if that is known. */
+  readonly dialAddress: PeerAddress | undefined;
   readonly incoming: boolean;
   flush(): void;
   close(reason: Error): void;
@@ -111,7 +113,9 @@ export class SessionExtensions {
         incoming,
         private: isPrivate,
         offers: (other) => machine.peerOffers(other),
-        connected: () => this.#swarm.connectedPeers(),
+        listening: () => this.#session.dialAddress,
+        // Nobody is told who takes part in a private swarm (BEP 27), whatever a plugin does.
+        connected: () => this.#swarm.private ? [] : this.#swarm.connectedPeers(),
         found: (addresses) => this.#swarm.found(plugin, addresses, address.ip),
         send: (payload) => {
           machine.sendExtension(name, payload);

@@ -95,6 +95,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** What it does and did: what comes next waits for it. */
   #life: Promise<void> = Promise.resolve();
   #abort = new AbortController();
+  /** Ends the present question for metadata, not the swarm's wish for it. */
+  #resolving = new AbortController();
   /** What the user allowed its trackers. */
   #grants = new DisposableStack();
   #rateShares: { readonly down?: number; readonly up?: number } = {};
@@ -295,10 +297,12 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#announcer.announceNow();
   }
 
-  /** The plugins changed: other tracker clients, other extensions. */
+  /** The plugins changed: other tracker clients, other extensions, others who bring metadata. */
   pluginsChanged(): void {
     this.#announcer.clientsChanged();
     this.peers.renewExtensions();
+    if (this.state === "metadata") this.#resolving.abort(new Error("the plugins changed"));
+    else if (this.state === "failed" && !this.shape) void this.#restart(new PeerClosed("the plugins changed"));
   }
 
   // What its sessions, peers and pieces ask of it, and tell it.
@@ -445,6 +449,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (this.record.paused && !this.#checkWanted) return this.#become("paused");
     try {
       if (!this.shape) {
+        this.#resolving = new AbortController();
         this.#become("metadata");
         this.#meet();
         const info = await this.#resolve(signal);
@@ -473,7 +478,20 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (!bus.observers(resolveMetadata)) {
       throw new Error("Cannot fetch the metadata of a magnet: no plugin provides it; add the .torrent file instead");
     }
-    const raw = await bus.first(resolveMetadata, { id: this.id }, signal);
+    const stop = (): void => this.#resolving.abort(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    let raw: Uint8Array | undefined;
+    try {
+      raw = await bus.first(resolveMetadata, { id: this.id }, this.#resolving.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!this.#resolving.signal.aborted) throw error;
+      // Who was asked may be gone: others are asked.
+      this.#resolving = new AbortController();
+      return await this.#resolve(signal);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
     if (!raw) throw new Error("Cannot fetch the metadata: no plugin found it");
     const { v1, v2 } = this.id;
     const right = raw instanceof Uint8Array && (!v1 || bytesEqual(sha1(raw), v1.bytes)) &&

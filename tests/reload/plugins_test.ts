@@ -10,9 +10,11 @@ import {
   type Plugin,
   type PluginScope,
   pluginState,
+  resolveMetadata,
   swarmState,
   wireExtensions,
 } from "../../core/api/mod.ts";
+import { parseMetainfo } from "../../core/wire/mod.ts";
 import { makeTorrent, SimSwarm } from "../testing/mod.ts";
 
 const torrent = makeTorrent({ length: 3_000_000 });
@@ -175,4 +177,50 @@ Deno.test("a reload that fixes a quarantined plugin lets the new one in at once"
   assert.equal(me.runtime.snapshot().plugins[1].state, "running");
   await swarm.simulation.complete(me.runtime.update(torrent.id, { paused: true }));
   assert.deepEqual(heard, ["generation 2", "paused"]);
+});
+
+Deno.test("a magnet that waits for metadata is asked of the plugins that a reload brings", async () => {
+  await using swarm = new SimSwarm(6);
+  const { info } = parseMetainfo(torrent.bytes);
+  const asked: string[] = [];
+  const brings = (name: string, raw: Promise<Uint8Array>): Plugin =>
+    plugin("metadata", (scope) => {
+      scope.on(resolveMetadata, () => {
+        asked.push(name);
+        return raw;
+      });
+    });
+  const silent = brings("silent", new Promise(() => {}));
+  const knows = brings("knows", Promise.resolve(info.raw));
+  const profile = { plugins: [{ use: "tcp" }, { use: "metadata" }] };
+  const me = await swarm.peer("me", { profile: { plugins: [{ use: "tcp" }] } });
+  const { id } = await swarm.simulation.complete(
+    me.runtime.add({ source: `magnet:?xt=urn:btih:${torrent.id.slice(0, 40)}` }),
+  );
+  await swarm.until(() => me.runtime.swarm(id).state === "failed");
+  await swarm.reload(me, { plugins: { metadata: silent }, profile });
+  await swarm.until(() => me.runtime.swarm(id).state === "metadata");
+  await swarm.simulation.run(1_000);
+  await swarm.reload(me, { plugins: { metadata: knows }, profile, versions: { metadata: "2" } });
+  await swarm.until(() => me.runtime.swarm(id).state === "downloading");
+  assert.deepEqual(asked, ["silent", "knows"]);
+});
+
+Deno.test("an announce that is under way is answered by the generation that was asked", async () => {
+  await using swarm = new SimSwarm(7);
+  const urls: string[] = [];
+  await swarm.serve("tracker.example", async (request) => {
+    urls.push(request.url);
+    await new Promise<void>((done) => swarm.simulation.clock.after(2_000, done));
+    return new Response("d8:completei1e10:incompletei0e8:intervali1800e5:peers0:e");
+  });
+  const announced = makeTorrent({ name: "announced", trackers: [["http://tracker.example/announce"]] });
+  const me = await swarm.peer("me", { profile: { egress: { allow: ["private"] } } });
+  await swarm.add(me, announced, { allowLocal: true });
+  await swarm.until(() => urls.length === 1);
+  await swarm.reload(me, { profile: { egress: { allow: ["private"] } }, versions: { tracker_http: "2" } });
+  await swarm.simulation.run(5_000);
+  const [tracker] = me.runtime.swarm(announced.id).trackers;
+  assert.deepEqual([tracker.state, tracker.error, urls.length], ["working", undefined, 1]);
+  assert.ok(me.runtime.snapshot().plugins.every(({ state }) => state === "running"));
 });
