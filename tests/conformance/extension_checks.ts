@@ -95,6 +95,7 @@ const silentPeer: ExtensionPeer = {
   address: parsePeerAddress("192.0.2.1:6881"),
   incoming: false,
   private: false,
+  listening: () => undefined,
   offers: () => false,
   connected: () => [],
   found: () => {},
