@@ -15,4 +15,5 @@ export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tracker_http: () => import("./tracker_http/mod.ts"),
   tracker_udp: () => import("./tracker_udp/mod.ts"),
   peers: () => import("./peers/mod.ts"),
+  pex: () => import("./pex/mod.ts"),
 };

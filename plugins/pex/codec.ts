@@ -1,0 +1,132 @@
+/**
+ * Messages of `ut_pex`, by which peers tell each other whom they are connected to (BEP 11).
+ *
+ * @module
+ */
+import {
+  type Encodable,
+  encode,
+  encodePeers4,
+  encodePeers6,
+  type PeerAddress,
+  peerAddressFromBytes,
+  ProtocolError,
+  quote,
+  scan,
+  type Span,
+} from "weft";
+
+/** What a message says of a peer, one bit each. */
+export const PexFlag = {
+  /** It encrypts. */
+  encrypted: 0x01,
+  /** It wants nothing: a seed, or a partial one (BEP 21). */
+  uploadOnly: 0x02,
+  /** It speaks uTP. */
+  utp: 0x04,
+  /** It speaks `ut_holepunch` (BEP 55). */
+  holepunch: 0x08,
+  /** Who names it reached it by dialing. */
+  reachable: 0x10,
+} as const;
+
+/** A peer as a message names it. */
+export interface NamedPeer {
+  readonly address: PeerAddress;
+  /** Bits of {@link PexFlag}; 0 where nothing is said. */
+  readonly flags: number;
+}
+
+/** What a peer said. */
+export interface PexMessage {
+  readonly added: readonly NamedPeer[];
+  /** How many it is connected to no more. Which ones doesn't matter: that is no reason not to dial them. */
+  readonly dropped: number;
+  /** How many peers it named beyond {@link MAX_RECEIVED}, which are left out. */
+  readonly cut: number;
+}
+
+/** A peer as it is written, made once for all who are told of it. */
+export interface Contact {
+  /** 6 or 18 bytes: address and port (BEP 23 and 7). */
+  readonly compact: Uint8Array;
+  readonly flags: number;
+}
+
+/** Most peers that we name in one message as added, and as many as dropped: BEP 11. */
+export const MAX_SENT = 50;
+/** Most added peers of one message that are read: some clients send 100 at first, and more only fill memory. */
+export const MAX_RECEIVED = 100;
+
+// A message has six keys; room for those of extensions, but not for a tree built of a large message.
+const MAX_ITEMS = 100;
+const SIZE_4 = 6;
+const SIZE_6 = 18;
+
+/** A peer to be told of. */
+export function contact(address: PeerAddress, flags: number): Contact {
+  return { compact: (address.family === 4 ? encodePeers4 : encodePeers6)([address]), flags };
+}
+
+/** The payload of a message; what is empty is left out. */
+export function encodePex(added: readonly Contact[], dropped: readonly Contact[]): Uint8Array {
+  const fields: Record<string, Encodable> = {};
+  for (const [size, suffix] of [[SIZE_4, ""], [SIZE_6, "6"]] as const) {
+    const [joined, left] = [added, dropped].map((list) => list.filter(({ compact }) => compact.length === size));
+    if (joined.length > 0) {
+      fields[`added${suffix}`] = join(joined, size);
+      fields[`added${suffix}.f`] = Uint8Array.from(joined, ({ flags }) => flags);
+    }
+    if (left.length > 0) fields[`dropped${suffix}`] = join(left, size);
+  }
+  return encode(fields);
+}
+
+/**
+ * Reads the payload of a message. Entries of port 0 are left out, and so are those past {@link MAX_RECEIVED}; flags that
+ * are missing are 0.
+ *
+ * @throws {ProtocolError} when it is no dictionary, or a list of peers is no string of whole entries
+ */
+export function decodePex(payload: Uint8Array): PexMessage {
+  const span = scan(payload, { maxItems: MAX_ITEMS });
+  if (span.kind !== "dict") throw new ProtocolError("Cannot decode ut_pex: expected a dictionary");
+  const { entries } = span;
+  const added: NamedPeer[] = [];
+  let named = 0;
+  for (const [size, suffix] of [[SIZE_4, ""], [SIZE_6, "6"]] as const) {
+    const peers = peerList(entries, `added${suffix}`, size);
+    const flags = entries.get(`added${suffix}.f`);
+    const flagBytes = flags?.kind === "string" ? flags.bytes : new Uint8Array();
+    const count = peers.length / size;
+    for (let i = 0; i < count && named + i < MAX_RECEIVED; i++) {
+      const at = i * size;
+      const port = peers[at + size - 2] << 8 | peers[at + size - 1];
+      if (port === 0) continue;
+      added.push({ address: peerAddressFromBytes(peers.subarray(at, at + size - 2), port), flags: flagBytes[i] ?? 0 });
+    }
+    named += count;
+  }
+  const dropped = peerList(entries, "dropped", SIZE_4).length / SIZE_4 +
+    peerList(entries, "dropped6", SIZE_6).length / SIZE_6;
+  return { added, dropped, cut: Math.max(0, named - MAX_RECEIVED) };
+}
+
+/** A list of peers of `size` bytes each; empty if it isn't there. */
+function peerList(entries: ReadonlyMap<string, Span>, key: string, size: number): Uint8Array {
+  const span = entries.get(key);
+  if (span === undefined) return new Uint8Array();
+  if (span.kind !== "string" || span.bytes.length % size !== 0) {
+    throw new ProtocolError(
+      `Cannot decode ut_pex: ${quote(key)} must be a string of ${size} bytes a peer, current value is ` +
+        (span.kind === "string" ? `${span.bytes.length} bytes` : `of kind ${span.kind}`),
+    );
+  }
+  return span.bytes;
+}
+
+function join(contacts: readonly Contact[], size: number): Uint8Array {
+  const bytes = new Uint8Array(contacts.length * size);
+  contacts.forEach(({ compact }, i) => bytes.set(compact, i * size));
+  return bytes;
+}
