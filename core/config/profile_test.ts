@@ -40,6 +40,7 @@ const plugins: Record<string, Plugin> = {
     "tracker_udp",
     object({ timeout: duration({ default: "30s", min: "1s" }), numwant: integer({ default: 200, min: 1 }) }),
   ),
+  pex: fake("pex", object({})),
   peers: fake("peers", object({ peers: list(hostPort()), swarm: optional(string()) })),
   "/profiles/roster.ts": fake(
     "roster",
@@ -92,7 +93,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   const { plugins, places: _, ...shown } = await load(text, "config.example.yaml");
   const { plugins: _none, places: _elsewhere, ...defaults } = await load("plugins: []\n");
   assert.deepEqual(shown, defaults);
-  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "peers"]);
+  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "pex", "peers"]);
 });
 
 Deno.test("a profile may be written as JSON", async () => {
