@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { type Compiler, findCompiler } from "../support/compiler.ts";
 import { type Ended, run, RunningWeft } from "../support/running_weft.ts";
+import { fits, tryEscapes } from "./escapes/harness.ts";
+import { type Escape, escapes } from "./escapes/table.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const compiler = await findCompiler();
@@ -28,7 +30,7 @@ const PARSE_TS = `
 import { type PeerCandidate, parsePeerAddress } from "weft";
 export const parse = (text: string): PeerCandidate => ({ address: parsePeerAddress(text) });
 `;
-/** The same in JavaScript; \`MARK\` is to be edited. */
+/** The same in JavaScript, which says `MARK`. */
 const LISTED_JS = `
 import { definePlugin, discoverPeers, object, string } from "weft";
 import { parse } from "./lib/parse.js";
@@ -48,6 +50,16 @@ const PARSE_JS = `
 import { parsePeerAddress } from "weft";
 export const parse = (text) => ({ address: parsePeerAddress(text) });
 `;
+
+/**
+ * What the sandbox can't close in a binary made with a Deno before 2.9, as the README says: such a binary asks no
+ * permission for the files that code imports, and has no hooks by which modules could be refused.
+ */
+const OPEN_IN_OLD = /\bimport\b|^package from npm$|^node:inspector$|^node:worker_threads$|^repl$|^umask$/;
+/** Processes take a while to start; what a worker may do in one is what it may do in another. */
+const IN_PROCESSES = 12;
+/** How many escapes run side by side. */
+const TOGETHER = 24;
 
 /** Nothing but the plugin names a peer; loopback is allowed, since the peer is here. */
 function profile(use: string, peer: string, more = ""): string {
@@ -121,6 +133,16 @@ Deno.test({
         assert.deepEqual(await weft("--version"), { code: 0, out: `weft ${await version()}\n`, error: "" });
       });
 
+      await t.step("without a profile it is Weft alone", async () => {
+        const { code, error } = await compile(compiler, "--output", `${folder}/alone`);
+        assert.equal(code, 0, error);
+        await write("use/weft.yaml", profile("./roster.ts", "127.0.0.1:1"));
+        const checked = await run(folder, [`${folder}/alone`, "check", "use/weft.yaml"]);
+        assert.equal(checked.code, 2);
+        assert.match(checked.error, /^use\/weft\.yaml:5:10: .*there is no file ".*use\/roster\.ts"/);
+        assert.equal((await weft("check", "use/weft.yaml")).code, 0);
+      });
+
       await t.step("its demo runs", async () => {
         const { code, out, error } = await weft("demo");
         assert.equal(code, 0, error);
@@ -156,6 +178,18 @@ Deno.test({
       await t.step("so does that one apart, in a worker", () => finds("../disk/listed.js", "isolate: worker"));
 
       await t.step("so does that one apart, in a process", () => finds("../disk/listed.js", "isolate: process"));
+
+      await t.step("nothing gets out of its sandbox", async () => {
+        const { out: deno } = await run(folder, [compiler.deno, "--version"]);
+        const old = /^deno 2\.[4-8]\./.test(deno);
+        const refused = escapes.filter(({ must, name }) => must === "refused" && !(old && OPEN_IN_OLD.test(name)));
+        const [inWorker, inProcess] = ["worker", "process"].map((isolate) =>
+          refused.filter(({ only }) => only === undefined || only === isolate)
+        );
+        assert.ok(inWorker.length >= 40);
+        assert.deepEqual(await whatGetsOut(`${folder}/weft`, "worker", inWorker), []);
+        assert.deepEqual(await whatGetsOut(`${folder}/weft`, "process", inProcess.slice(0, IN_PROCESSES)), []);
+      });
 
       await t.step("TypeScript on disk is loaded, or refused with the remedy", async () => {
         await write("use/weft.yaml", profile("../source/roster.ts", peer));
@@ -194,6 +228,18 @@ Deno.test({
     }
   },
 });
+
+/** Tries escapes in the binary; what became of those that got out, and what else must not be. */
+async function whatGetsOut(weft: string, isolate: "worker" | "process", all: readonly Escape[]): Promise<unknown[]> {
+  const out: unknown[] = [];
+  for (let at = 0; at < all.length; at += TOGETHER) {
+    const group = all.slice(at, at + TOGETHER);
+    const { outcomes, contacts, leaks, code } = await tryEscapes([weft], isolate, group);
+    for (const each of group) if (!fits(each, outcomes.get(each.name))) out.push([each.name, outcomes.get(each.name)]);
+    if (contacts > 0 || leaks.length > 0 || code !== 0) out.push({ contacts, leaks, code });
+  }
+  return out;
+}
 
 async function version(): Promise<string> {
   return JSON.parse(await Deno.readTextFile(`${root}deno.json`)).version;
