@@ -140,7 +140,7 @@ export function readUdpTrackerHeader(bytes: Uint8Array): UdpTrackerHeader | unde
  */
 export function decodeUdpTrackerRequest(bytes: Uint8Array): UdpTrackerRequest {
   const head = readUdpTrackerHeader(bytes);
-  if (!head) throw tooShort("request", HEADER, bytes);
+  if (!head) throw tooShort("a request", HEADER, bytes);
   const { connectionId, transactionId } = head;
   switch (head.action) {
     case ACTIONS.connect:
@@ -206,15 +206,15 @@ export function readUdpTransactionId(bytes: Uint8Array): number | undefined {
  * or its list isn't whole.
  */
 export function decodeUdpTrackerReply(bytes: Uint8Array, family: 4 | 6): UdpTrackerReply {
-  if (bytes.length < REPLY_HEADER) throw tooShort("reply", REPLY_HEADER, bytes);
+  if (bytes.length < REPLY_HEADER) throw tooShort("a reply", REPLY_HEADER, bytes);
   const view = viewOf(bytes);
   const transactionId = view.getUint32(4);
   switch (view.getUint32(0)) {
     case ACTIONS.connect:
-      if (bytes.length < CONNECT_REPLY) throw tooShort("connect reply", CONNECT_REPLY, bytes);
+      if (bytes.length < CONNECT_REPLY) throw tooShort("a connect reply", CONNECT_REPLY, bytes);
       return { action: "connect", transactionId, connectionId: view.getBigUint64(8) };
     case ACTIONS.announce: {
-      if (bytes.length < ANNOUNCE_REPLY) throw tooShort("announce reply", ANNOUNCE_REPLY, bytes);
+      if (bytes.length < ANNOUNCE_REPLY) throw tooShort("an announce reply", ANNOUNCE_REPLY, bytes);
       const [interval, leechers, seeders] = [8, 12, 16].map((at) => view.getUint32(at));
       const list = bytes.subarray(ANNOUNCE_REPLY);
       const peers = family === 4 ? decodePeers4(list) : decodePeers6(list);
@@ -230,7 +230,8 @@ export function decodeUdpTrackerReply(bytes: Uint8Array, family: 4 | 6): UdpTrac
       return { action: "scrape", transactionId, swarms };
     }
     case ACTIONS.error:
-      return { action: "error", transactionId, message: utf8Decode(bytes.subarray(REPLY_HEADER)) };
+      // opentracker ends it with a zero byte.
+      return { action: "error", transactionId, message: utf8Decode(bytes.subarray(REPLY_HEADER)).replace(/\0+$/, "") };
     default:
       throw fault(`a reply's action must be 0 to 3, current value is ${view.getUint32(0)}`);
   }
@@ -258,7 +259,7 @@ function encodeAnnounce(request: UdpAnnounceRequest): Uint8Array {
 }
 
 function decodeAnnounce(bytes: Uint8Array, { connectionId, transactionId }: UdpTrackerHeader): UdpAnnounceRequest {
-  if (bytes.length < ANNOUNCE) throw tooShort("announce", ANNOUNCE, bytes);
+  if (bytes.length < ANNOUNCE) throw tooShort("an announce", ANNOUNCE, bytes);
   const view = viewOf(bytes);
   const amount = (at: number): number => Math.min(Number(view.getBigUint64(at)), Number.MAX_SAFE_INTEGER);
   const event = EVENTS[view.getUint32(80)]; // one that nobody knows is a regular announce
@@ -340,7 +341,7 @@ function viewOf(bytes: Uint8Array): DataView {
 }
 
 function tooShort(what: string, least: number, { length }: Uint8Array): ProtocolError {
-  return fault(`a ${what} must have at least ${least} bytes, current value is ${length}`);
+  return fault(`${what} must have at least ${least} bytes, current value is ${length}`);
 }
 
 function fault(what: string): ProtocolError {

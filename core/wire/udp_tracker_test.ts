@@ -83,7 +83,7 @@ const replies = (family: 4 | 6): fc.Arbitrary<UdpTrackerReply> =>
     fc.record({
       action: fc.constant("error" as const),
       transactionId: uint32,
-      message: fc.string({ unit: "grapheme" }),
+      message: fc.string({ unit: "grapheme" }).filter((text) => !text.endsWith("\0")),
     }),
   );
 
@@ -211,3 +211,38 @@ Deno.test("any bytes are read, or are a ProtocolError", () => {
     { numRuns: 2_000 },
   );
 });
+
+Deno.test("decodeUdpTrackerReply() reads what opentracker sent", () => {
+  const read = (name: string) => decodeUdpTrackerReply(fixture(name), 4);
+  const { action, ...connect } = read("connect");
+  assert.equal(action, "connect");
+  assert.ok("connectionId" in connect && connect.connectionId > 0n);
+  const announce = read("announce_peers");
+  assert.ok(announce.action === "announce" && announce.interval >= 1_200);
+  assert.deepEqual(announce.peers.map(({ key }) => key), [6881, 6901, 6902, 6903].map((port) => `127.0.0.1:${port}`));
+  assert.deepEqual([announce.seeders, announce.leechers], [1, 3]);
+  const scrape = read("scrape");
+  assert.deepEqual("swarms" in scrape && scrape.swarms, [
+    { seeders: 0, completed: 0, leechers: 0 },
+    { seeders: 1, completed: 0, leechers: 3 },
+  ]);
+  const error = read("error_connection_id");
+  assert.equal("message" in error && error.message, "Connection ID missmatch.");
+  const stopped = read("announce_stopped");
+  assert.deepEqual("peers" in stopped && stopped.peers, []);
+  assert.throws(() => read("announce_refused"), /an announce reply must have at least 20 bytes, current value is 8/);
+});
+
+Deno.test("decodeUdpTrackerRequest() reads what aria2 and libtorrent sent", () => {
+  for (const [client, port, urlData] of [["aria2", 16881, undefined], ["libtorrent", 16883, "/announce?passkey=1"]]) {
+    assert.equal(decodeUdpTrackerRequest(fixture(`${client}_connect`)).action, "connect");
+    const announce = decodeUdpTrackerRequest(fixture(`${client}_announce`)) as UdpAnnounceRequest;
+    assert.equal(toHex(announce.infoHash), "0123456789abcdef".repeat(3).slice(0, 40));
+    assert.deepEqual([announce.event, announce.port, announce.urlData], ["started", port, urlData]);
+    assert.equal(announce.connectionId, 0x1122334455667788n);
+  }
+});
+
+function fixture(name: string): Uint8Array {
+  return Deno.readFileSync(new URL(`../../tests/fixtures/tracker_udp/${name}.bin`, import.meta.url));
+}

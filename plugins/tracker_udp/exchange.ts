@@ -49,6 +49,8 @@ export const CONNECTION_LIFE = 60_000;
 export const QUERY_GAP = 5;
 /** So many may go without that distance. */
 export const BURST = 20;
+// opentracker answers with the transaction id and no more where a torrent isn't on its list.
+const EMPTY_REPLY = 8;
 // Trackers that nobody asks are forgotten when there are more: each torrent may bring a hundred.
 const MAX_IDLE = 200;
 
@@ -147,6 +149,10 @@ export class UdpExchange {
     const transactionId = readUdpTransactionId(bytes);
     const asked = transactionId === undefined ? undefined : this.#transactions.get(transactionId);
     if (!asked || (isQuery(asked) ? asked.tracker : asked).address.key !== from.key) return false;
+    if (isQuery(asked) && bytes.length === EMPTY_REPLY && asked.sentAt < Infinity) {
+      this.#end(asked, { refusal: "The tracker gave no answer: it may not serve this torrent" });
+      return true;
+    }
     let reply: UdpTrackerReply | string;
     try {
       reply = decodeUdpTrackerReply(bytes, from.family);
