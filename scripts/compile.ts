@@ -61,7 +61,7 @@ async function compile(output: string, temporary: string, part?: ProfilePart): P
   let entry = `${root}mod.ts`;
   if (part) {
     entry = `${temporary}/weft.js`;
-    await Deno.writeTextFile(entry, entryModule(fileUrl(entry), fileUrl(`${root}mod.ts`), part.embedded));
+    await Deno.writeTextFile(entry, entryModule(fileUrl(entry), fileUrl(`${root}mod.ts`), part));
   }
   // A copy: what the profile's plugins depend on is no dependency of Weft.
   await Deno.copyFile(`${root}deno.lock`, `${temporary}/deno.lock`);
@@ -92,8 +92,8 @@ function say(text: string): void {
 }
 
 /** Says what becomes of the profile's plugins. */
-function describe({ embedded, apart }: ProfilePart): void {
-  for (const use of embedded.keys()) say(`"${use}" is compiled in`);
+function describe({ embedded, packages, apart }: ProfilePart): void {
+  for (const use of [...embedded.keys(), ...packages]) say(`"${use}" is compiled in`);
   for (const { name, files } of apart) {
     say(`"${name}" runs apart, so these are read from disk: ${files.map((file) => `"${file}"`).join(", ")}`);
   }

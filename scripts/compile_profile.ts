@@ -11,6 +11,8 @@ import project from "../deno.json" with { type: "json" };
 export interface ProfilePart {
   /** The plugins to compile in: `use` as the profile writes it, and what to import, a URL. */
   readonly embedded: ReadonlyMap<string, string>;
+  /** Packages from npm to compile in; the binary finds them by the same name. */
+  readonly packages: readonly string[];
   /** The entries that run apart, with the files that are read from disk then, as seen from the profile. */
   readonly apart: readonly { readonly name: string; readonly files: readonly string[] }[];
   /** Environment variables that the profile grants to those. */
@@ -36,28 +38,38 @@ export async function readProfilePart(path: string, name: string): Promise<Profi
   // Settings hold resolved paths, while the binary knows its plugins by what the profile says, wherever it will stand.
   const written = (parse(text) as { plugins: readonly { use: string }[] }).plugins.map(({ use }) => use);
   const embedded = new Map<string, string>();
+  const packages = new Set<string>();
   for (const [i, { use, isolate }] of plugins.entries()) {
     if (isolate !== "none" || Object.hasOwn(builtins, use)) continue;
-    embedded.set(written[i], isAbsolute(use) ? fileUrl(use) : use);
+    if (use.startsWith("npm:")) packages.add(use);
+    else embedded.set(written[i], isAbsolute(use) ? fileUrl(use) : use);
   }
   const apart = [...plugins.entries()].filter(([, { isolate }]) => isolate !== "none");
   const seen = (file: string, use: string): string =>
     use.startsWith(".") ? decodeURIComponent(relativeUrl(fileUrl(path), fileUrl(file))) : file;
   return {
     embedded,
+    packages: [...packages],
     apart: apart.map(([i, { name, files }]) => ({ name, files: files.map((file) => seen(file, written[i])) })),
     env: [...new Set(apart.flatMap(([, { permissions }]) => permissions.env ?? []))],
   };
 }
 
 /**
- * The source of a main module that runs Weft with these plugins compiled in. Everything local is imported by a path
- * relative to `url`, the module's own: in a binary all files stand in another place, but as they stood to each other.
+ * The source of a main module that runs Weft with these plugins compiled in. Files are imported by a path relative to
+ * `url`, the module's own: in a binary all files stand in another place, but as they stood to each other.
  */
-export function entryModule(url: string, weft: string, embedded: ReadonlyMap<string, string>): string {
-  const quoted = (target: string): string => JSON.stringify(relativeUrl(url, target));
-  const plugins = [...embedded].map(([use, target]) => `  ${JSON.stringify(use)}: () => import(${quoted(target)}),\n`);
-  return `import { runAsMain } from ${quoted(weft)};\n\nrunAsMain({\n${plugins.join("")}});\n`;
+export function entryModule(url: string, weft: string, { embedded, packages }: ProfilePart): string {
+  const load = (target: string): string => `() => import(${JSON.stringify(relativeUrl(url, target))}),\n`;
+  return `import { runAsMain } from ${JSON.stringify(relativeUrl(url, weft))};
+
+runAsMain({
+${[...embedded].map(([use, target]) => `  ${JSON.stringify(use)}: ${load(target)}`).join("")}});
+
+// Never called: what is named here is in the program, and found by its name as it would be without it.
+export const packages = [
+${packages.map((name) => `  ${load(name)}`).join("")}];
+`;
 }
 
 /** The `file:` URL of an absolute path. */

@@ -30,7 +30,7 @@ Deno.test("readProfilePart() embeds files by what the profile calls them, and no
 `);
   const url = `file://${folder.replace(" ", "%20")}/plugins/a.ts`;
   assert.deepEqual([...part.embedded], [["../plugins/a.ts", url], [`${folder}/plugins/a.ts`, url]]);
-  assert.deepEqual([part.apart, part.env], [[], []]);
+  assert.deepEqual([part.packages, part.apart, part.env], [[], [], []]);
 });
 
 Deno.test("readProfilePart() leaves what runs apart on disk, and names its files and variables", async () => {
@@ -55,19 +55,32 @@ Deno.test("readProfilePart() throws every mistake with its place", async () => {
   await assert.rejects(readProfilePart("/nowhere/weft.yaml", "weft.yaml"), /Cannot read profile "weft\.yaml": No such/);
 });
 
-Deno.test("entryModule() imports files as they stand to it, and packages by name", () => {
-  const embedded = new Map([["./a.ts", "file:///srv/my%20plugins/a.ts"], ["npm:b@1", "npm:b@1"]]);
+Deno.test("entryModule() imports files as they stand to it, and names packages", () => {
+  const part = {
+    embedded: new Map([["./a.ts", "file:///srv/my%20plugins/a.ts"], [
+      "https://x.example/b.ts",
+      "https://x.example/b.ts",
+    ]]),
+    packages: ["npm:c@1"],
+    apart: [],
+    env: [],
+  };
   assert.equal(
-    entryModule("file:///tmp/x/weft.js", "file:///weft/mod.ts", embedded),
+    entryModule("file:///tmp/x/weft.js", "file:///weft/mod.ts", part),
     `import { runAsMain } from "../../weft/mod.ts";
 
 runAsMain({
   "./a.ts": () => import("../../srv/my%20plugins/a.ts"),
-  "npm:b@1": () => import("npm:b@1"),
+  "https://x.example/b.ts": () => import("https://x.example/b.ts"),
 });
+
+// Never called: what is named here is in the program, and found by its name as it would be without it.
+export const packages = [
+  () => import("npm:c@1"),
+];
 `,
   );
-  assert.match(entryModule("file:///weft/x.js", "file:///weft/mod.ts", new Map()), /from "\.\/mod\.ts"/);
+  assert.match(entryModule("file:///weft/x.js", "file:///weft/mod.ts", part), /from "\.\/mod\.ts"/);
 });
 
 Deno.test("fileUrl() escapes what would end a path", () => {
