@@ -30,7 +30,12 @@ const COMPUTING = new Set([
   "zlib",
 ]);
 
-type Resolve = (specifier: string, context: unknown, next: (specifier: string, context: unknown) => unknown) => unknown;
+interface Resolved {
+  readonly url: string;
+  readonly shortCircuit?: boolean;
+}
+type Next = (specifier: string, context: unknown) => Resolved;
+type Resolve = (specifier: string, context: unknown, next: Next) => Resolved;
 
 /**
  * Closes what a worker's permissions leave open, before any plugin's code runs. Where this Deno has no
@@ -54,17 +59,15 @@ export function lockDown(): void {
   refuseModules();
 }
 
-/** Packages come over the network without leave, and most of Node's modules go around Deno's permissions. */
+/**
+ * Packages come over the network without leave, most of Node's modules go around Deno's permissions, and a compiled
+ * Weft loads modules from any folder.
+ */
 function refuseModules(): void {
   const { builtinModules, registerHooks } = modules as unknown as {
     readonly builtinModules: readonly string[];
     readonly registerHooks?: (hooks: { readonly resolve: Resolve }) => void;
   };
-  // Taken now: a plugin may put others in the place of what these come from.
-  const call = Function.prototype.call;
-  const startsWith = call.bind(String.prototype.startsWith) as (text: string, head: string) => boolean;
-  const slice = call.bind(String.prototype.slice) as (text: string, from: number) => string;
-  const has = call.bind(Set.prototype.has) as (set: ReadonlySet<string>, value: string) => boolean;
   const builtin = new Set(builtinModules);
   registerHooks?.({
     resolve(specifier, context, next) {
@@ -73,11 +76,33 @@ function refuseModules(): void {
       }
       const node = startsWith(specifier, "node:");
       const name = node ? slice(specifier, 5) : specifier;
-      if (!node && !has(builtin, name) || has(COMPUTING, name)) return next(specifier, context);
       // Deno goes on with a module of Node's own when this throws, but not when it leads elsewhere.
-      return { url: `refused:${name}`, shortCircuit: true };
+      if ((node || has(builtin, name)) && !has(COMPUTING, name)) return { url: `refused:${name}`, shortCircuit: true };
+      const found = next(specifier, context);
+      if (specifier !== "weft" && startsWith(found.url, "file:") && !mayRead(found.url)) {
+        throw new Error(`Cannot import "${specifier}" apart: its entry does not grant reading it`);
+      }
+      return found;
     },
   });
+}
+
+// Taken before any plugin runs, which may put others in the place of what these come from.
+const call = Function.prototype.call;
+const startsWith = call.bind(String.prototype.startsWith) as (text: string, head: string) => boolean;
+const slice = call.bind(String.prototype.slice) as (text: string, from: number, to?: number) => string;
+const indexOf = call.bind(String.prototype.indexOf) as (text: string, part: string) => number;
+const has = call.bind(Set.prototype.has) as (set: ReadonlySet<string>, value: string) => boolean;
+const stateOf = call.bind(Object.getOwnPropertyDescriptor(Deno.PermissionStatus.prototype, "state")!.get!) as (
+  status: Deno.PermissionStatus,
+) => Deno.PermissionState;
+const query = Deno.permissions.querySync.bind(Deno.permissions);
+const decode = decodeURIComponent;
+
+function mayRead(url: string): boolean {
+  const end = indexOf(url, "?");
+  const path = decode(slice(url, "file://".length, end < 0 ? undefined : end));
+  return stateOf(query({ name: "read", path })) === "granted";
 }
 
 function replace(object: object, name: string, value: unknown): void {

@@ -109,7 +109,6 @@ function runArguments({ permissions: { net = [], read = [], write = [], env = []
   return [
     "run",
     "--no-prompt",
-    "--cached-only", // what the parent loaded is there
     ...flag("net", net),
     // Its own modules too: a worker's first one is read.
     ...flag("read", [decodeURIComponent(root.pathname), ...code, ...read]),

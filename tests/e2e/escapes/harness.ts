@@ -1,5 +1,6 @@
 /** Tries escapes in a real Weft, started by any command, and finds out what became of each. @module */
-import type { Escape, World } from "./table.ts";
+import assert from "node:assert/strict";
+import { type Escape, escapes, type World } from "./table.ts";
 
 /** How long all escapes of one run may take together (ms): an endless loop alone takes four seconds. */
 const LONGEST = 60_000;
@@ -7,6 +8,47 @@ const LONGEST = 60_000;
 const QUIET = 12_000;
 /** What no output may hold. */
 const SECRETS = ["LEAK", "s3cr3t"];
+
+/** Side by side, but not more threads at once than a small machine runs well. */
+const TOGETHER = 24;
+
+/**
+ * Tests every escape, each as a step of `t`.
+ *
+ * @param command what runs Weft, up to its subcommand
+ * @param open names of escapes that this Weft can't deny
+ */
+export async function testEscapes(
+  t: Deno.TestContext,
+  command: readonly string[],
+  isolate: "worker" | "process",
+  open: readonly string[] = [],
+): Promise<void> {
+  const all = escapes.filter(({ name, only }) => (only ?? isolate) === isolate && !open.includes(name));
+  for (const group of groups(all)) {
+    const { outcomes, contacts, leaks, code } = await tryEscapes(command, isolate, group);
+    for (const escape of group) {
+      await t.step(escape.name, () => {
+        assert.ok(fits(escape, outcomes.get(escape.name)), `${escape.must}: ${outcomes.get(escape.name)}`);
+      });
+    }
+    assert.deepEqual({ contacts, leaks, code }, { contacts: 0, leaks: [], code: 0 });
+  }
+}
+
+/** Those that end their plugin are apart: what keeps a processor busy must not make others seem to hang. */
+function groups(all: readonly Escape[]): readonly (readonly Escape[])[] {
+  const hanging = (escape: Escape): boolean =>
+    escape.must instanceof RegExp && escape.must.test("did not answer for 3s");
+  const others = all.filter(({ must }) => !(must instanceof RegExp));
+  const parts: (readonly Escape[])[] = [];
+  for (let at = 0; at < others.length; at += TOGETHER) parts.push(others.slice(at, at + TOGETHER));
+  return [
+    ...parts,
+    all.filter((escape) => escape.must instanceof RegExp && !hanging(escape)),
+    all.filter(hanging),
+  ];
+}
 
 /** What one run showed. */
 export interface Findings {

@@ -537,7 +537,7 @@ const kernel: readonly Escape[] = [
   ),
   ended(
     "heap without end",
-    /MiB of memory|process ended/,
+    /MiB of memory|process ended|did not answer for 3s/,
     `const all = []; for (;;) all.push(Array.from({ length: 1 << 16 }, (_, i) => i + 0.5))`,
     "process",
   ),
@@ -545,6 +545,25 @@ const kernel: readonly Escape[] = [
 
 /** All of them. */
 export const escapes: readonly Escape[] = [...files, ...imports, ...network, ...system, ...kernel];
+
+/**
+ * What a Deno without `registerHooks` (2.4) can't deny, and what its binaries can't besides: they don't check what is
+ * imported. The README says so.
+ */
+export const gaps: Readonly<Record<"old" | "oldBinary", readonly string[]>> = {
+  old: ["package from npm"],
+  oldBinary: [
+    "package from npm",
+    "static JSON import",
+    "static module import",
+    "computed JSON import",
+    "computed module import",
+    "relative module import",
+    "import through data",
+    "import in eval",
+    "import in new Function",
+  ],
+};
 
 /** What an inner worker says, or undefined when it says nothing. */
 function inner(options: string, url: string): string {
