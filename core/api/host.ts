@@ -94,6 +94,28 @@ export interface DatagramSocket {
   close(): void;
 }
 
+/** A network interface that is up. */
+export interface NetworkInterface {
+  /** As the system calls it; "" stands for whichever the system would take, where it doesn't tell which there are. */
+  readonly name: string;
+  /** The system's number for it; 0 where that isn't known. */
+  readonly index: number;
+  /** Its addresses, canonical texts. */
+  readonly ips: readonly string[];
+  /** Whether it leads to this machine alone. */
+  readonly loopback: boolean;
+  /** Whether it leads to one other end alone, as tunnels do: nobody else hears what is sent there. */
+  readonly tunnel: boolean;
+}
+
+/** A group of IP multicast to join, on every one of the interfaces that speaks its family. */
+export interface MulticastOptions {
+  /** An IP that {@link ipScope} calls multicast. */
+  readonly group: string;
+  readonly port: number;
+  readonly interfaces: readonly NetworkInterface[];
+}
+
 /** Where a socket binds: an IP (`"::"` is dual-stack) and a port (0 lets the system choose). */
 export interface BindAddress {
   readonly ip: string;
@@ -129,6 +151,16 @@ export interface HostNet {
   connect(to: PeerAddress, options?: { signal?: AbortSignal }): Promise<ByteStream>;
   listen(at: BindAddress, options?: { reusePort?: boolean }): Promise<StreamListener>;
   datagrams(at: BindAddress): Promise<DatagramSocket>;
+  /** The interfaces that are up, the loopback one among them; one without a name where they may not be listed. */
+  interfaces(): Promise<readonly NetworkInterface[]>;
+  /**
+   * A socket that hears a group, also what this machine sends to it, and shares its port with others that do. What it
+   * sends goes to the group alone, once on every interface and no further than to neighbours; it fails when no
+   * interface takes it.
+   *
+   * @throws {NetError} when none of the interfaces can join
+   */
+  multicast(options: MulticastOptions): Promise<DatagramSocket>;
   /** The addresses of a host name: IP texts, in the resolver's order. */
   resolve(name: string): Promise<readonly string[]>;
   http(request: HttpRequest): Promise<Response>;

@@ -12,6 +12,8 @@ import type {
   DatagramSocket,
   HttpHandler,
   HttpServer,
+  MulticastOptions,
+  NetworkInterface,
   Random,
   StreamListener,
 } from "./host.ts";
@@ -54,6 +56,15 @@ export interface PluginNet {
   connect(to: PeerAddress, signal?: AbortSignal): Promise<ByteStream>;
   listen(at: BindAddress): Promise<StreamListener>;
   datagrams(at: BindAddress): Promise<DatagramSocket>;
+  /** The interfaces that are up, the loopback one among them; one without a name where they may not be listed. */
+  interfaces(): Promise<readonly NetworkInterface[]>;
+  /**
+   * A socket that hears a group of IP multicast, and sends to that group alone: the guard lets it, since neighbours are
+   * all that it reaches.
+   *
+   * @throws {EgressError} when `group` is no multicast address
+   */
+  multicast(options: MulticastOptions): Promise<DatagramSocket>;
   /** HTTP with at most 5 redirects, each hop guarded; credentials don't cross origins. */
   fetch(url: string | URL, options?: FetchOptions): Promise<FetchAnswer>;
   resolve(name: string): Promise<readonly string[]>;

@@ -245,6 +245,44 @@ conform("a datagram arrives with its sender's address, cut to the buffer", async
   await receiving;
 });
 
+conform("the interfaces are listed, with the loopback one among them", async (host) => {
+  const interfaces = await host.net.interfaces();
+  const loopback = interfaces.filter(({ loopback }) => loopback);
+  assert.equal(loopback.length, 1);
+  assert.ok(loopback[0].ips.includes("127.0.0.1"));
+  assert.equal(new Set(interfaces.map(({ name }) => name)).size, interfaces.length);
+  for (const { name, ips } of interfaces) assert.ok(name !== "" && ips.length > 0);
+});
+
+conform("what is sent to a multicast group reaches all who joined it, the sender too", async (host) => {
+  const interfaces = (await host.net.interfaces()).filter(({ loopback }) => loopback);
+  const options = { group: "239.255.77.77", port: 16_771, interfaces };
+  const [a, b] = [await host.net.multicast(options), await host.net.multicast(options)];
+  const other = await host.net.multicast({ ...options, group: "239.255.77.78" });
+  assert.equal(a.address.key, "239.255.77.77:16771");
+  const overheard = assert.rejects(other.receive(new Uint8Array(9)), netFault("closed"));
+  await a.send(encode("hello"), a.address);
+  const [own, heard] = await Promise.all([a.receive(new Uint8Array(9)), b.receive(new Uint8Array(9))]);
+  assert.equal(decode(own.bytes), "hello");
+  assert.equal(decode(heard.bytes), "hello");
+  assert.equal(heard.from.ip, "127.0.0.1");
+  assert.equal(heard.from.key, own.from.key);
+  const receiving = assert.rejects(a.receive(new Uint8Array(9)), netFault("closed"));
+  for (const socket of [a, a, b, other]) socket.close();
+  await Promise.all([receiving, overheard]);
+  await assert.rejects(a.send(encode("late"), a.address), netFault("closed"));
+});
+
+conform("a multicast socket sends to its group alone, and needs an interface", async (host) => {
+  const interfaces = (await host.net.interfaces()).filter(({ loopback }) => loopback);
+  const options = { group: "239.255.77.77", port: 16_772, interfaces };
+  const socket = await host.net.multicast(options);
+  await assert.rejects(socket.send(encode("x"), peerAddress("239.255.77.78", 16_772)), netFault("denied"));
+  await assert.rejects(socket.send(encode("x"), peerAddress("127.0.0.1", 16_772)), netFault("denied"));
+  socket.close();
+  await assert.rejects(host.net.multicast({ ...options, interfaces: [] }), netFault("unreachable"));
+});
+
 conform("names resolve: addresses to themselves, localhost to loopback", async (host) => {
   assert.deepEqual(await host.net.resolve("10.1.2.3"), ["10.1.2.3"]);
   assert.deepEqual(await host.net.resolve("[::1]"), ["::1"]);

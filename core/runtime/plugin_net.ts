@@ -7,6 +7,7 @@ import { EgressError } from "../api/errors.ts";
 import type { ByteStream, Host, StreamListener } from "../api/host.ts";
 import type { PluginNet } from "../api/plugin.ts";
 import type { Egress } from "../swarm/egress.ts";
+import { ipScope, peerAddress, quote } from "../wire/mod.ts";
 import { guardedFetch } from "./guarded_fetch.ts";
 
 /** What {@link createPluginNet} needs; `scopeSignal` aborts when the entry is retired. */
@@ -54,6 +55,21 @@ export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNe
         const refusal = to.key === latest ? undefined : egress.check(to);
         return refusal ? Promise.reject(new EgressError(refusal)) : send(bytes, to);
       };
+      return socket;
+    },
+    interfaces: () => scope.run(undefined, () => net.interfaces()),
+    multicast: async (options) => {
+      const group = peerAddress(options.group, options.port);
+      if (ipScope(group.ip) !== "multicast") {
+        throw new EgressError(`Cannot join ${quote(options.group)}: it is no multicast address`);
+      }
+      const socket = scope.own(await net.multicast(options));
+      const send = socket.send.bind(socket);
+      // The group was joined on purpose, so nobody can have named it; anything else takes a socket of its own.
+      socket.send = (bytes, to) =>
+        to.key === group.key ? send(bytes, group) : Promise.reject(
+          new EgressError(`Cannot send to ${to.key}: this socket sends to its group ${group.key} alone`),
+        );
       return socket;
     },
     fetch: (url, options = {}) =>

@@ -40,6 +40,31 @@ Deno.test("whoever sent the last datagram may be answered, although the guard le
   socket.close();
 });
 
+Deno.test("multicast() joins groups alone, and sends to the group that it joined alone", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const host = simulation.host("host", "192.168.0.1");
+  const neighbour = simulation.host("neighbour", "192.168.0.2");
+  const net = createPluginNet({
+    host,
+    egress: new Egress({ allow: ["private"] }),
+    scopeSignal: new AbortController().signal,
+  });
+  const interfaces = await simulation.complete(net.interfaces());
+  for (const group of ["192.168.0.2", "127.0.0.1", "203.0.113.1", "255.255.255.255"]) {
+    await assert.rejects(net.multicast({ group, port: 6771, interfaces }), EgressError);
+  }
+  const options = { group: "239.192.152.143", port: 6771, interfaces };
+  const socket = await simulation.complete(net.multicast(options));
+  const hearing = await simulation.complete(neighbour.net.multicast(options));
+  await simulation.complete(socket.send(new Uint8Array(3), peerAddress("239.192.152.143", 6771)));
+  const { bytes, from } = await simulation.complete(hearing.receive(new Uint8Array(10)));
+  assert.deepEqual([bytes.length, from.ip], [3, "192.168.0.1"]);
+  await assert.rejects(socket.send(new Uint8Array(3), peerAddress("192.168.0.2", 6771)), EgressError);
+  await assert.rejects(socket.send(new Uint8Array(3), peerAddress("239.192.152.144", 6771)), EgressError);
+  socket.close();
+  hearing.close();
+});
+
 Deno.test("everything that is open or under way ends with the entry", async () => {
   using simulation = createSimulation({ seed: 1 });
   const host = simulation.host("host", "203.0.113.9");

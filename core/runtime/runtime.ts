@@ -335,6 +335,8 @@ class WeftRuntime implements Runtime {
             connect: net.connect.bind(net),
             resolve: net.resolve.bind(net),
             http: net.http.bind(net),
+            interfaces: net.interfaces.bind(net),
+            multicast: net.multicast.bind(net),
           },
         };
         return createPluginNet({ host, egress: this.#egress, scopeSignal: scope.signal });

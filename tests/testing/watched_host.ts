@@ -1,5 +1,5 @@
 /** Watches what a host is used for: what is open, so that what a plugin leaves is found, and what is sent. @module */
-import type { Clock, Host, HostNet, Timer } from "../../core/api/mod.ts";
+import type { Clock, DatagramSocket, Host, HostNet, Timer } from "../../core/api/mod.ts";
 
 /** A host whose timers, sockets and requests are counted. */
 export interface WatchedHost {
@@ -92,6 +92,14 @@ function watchNet(net: HostNet, own: Own, during: During, sent: (what: URL | Uin
     };
     return own(what, stream);
   };
+  const ownSocket = (socket: DatagramSocket): DatagramSocket => {
+    const send = socket.send.bind(socket);
+    socket.send = (bytes, to) => {
+      sent(bytes);
+      return send(bytes, to);
+    };
+    return own(`a UDP socket on ${socket.address.key}`, socket);
+  };
   return {
     async connect(to, options) {
       const stream = await during(`a connection being opened to ${to.key}`, net.connect(to, options));
@@ -106,15 +114,9 @@ function watchNet(net: HostNet, own: Own, during: During, sent: (what: URL | Uin
       };
       return own(`a listener on ${listener.address.key}`, listener);
     },
-    async datagrams(at) {
-      const socket = await net.datagrams(at);
-      const send = socket.send.bind(socket);
-      socket.send = (bytes, to) => {
-        sent(bytes);
-        return send(bytes, to);
-      };
-      return own(`a UDP socket on ${socket.address.key}`, socket);
-    },
+    datagrams: async (at) => ownSocket(await net.datagrams(at)),
+    interfaces: () => net.interfaces(),
+    multicast: async (options) => ownSocket(await net.multicast(options)),
     resolve: (name) => net.resolve(name),
     http(request) {
       sent(request.url);

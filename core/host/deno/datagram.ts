@@ -8,7 +8,7 @@ export class DenoDatagramSocket implements DatagramSocket {
   readonly address: PeerAddress;
   readonly #socket: Deno.DatagramConn;
   readonly #six: boolean;
-  #closed = false;
+  protected closed = false;
   #latest: { sender: Deno.NetAddr; address: PeerAddress } | undefined;
 
   constructor(socket: Deno.DatagramConn) {
@@ -27,7 +27,7 @@ export class DenoDatagramSocket implements DatagramSocket {
         if (sender.port !== 0) return { bytes, from: this.#addressOf(sender) };
       }
     } catch (error) {
-      throw this.#failure(error, "receive on");
+      throw this.failure(error, "receive on");
     }
   }
 
@@ -36,13 +36,13 @@ export class DenoDatagramSocket implements DatagramSocket {
     try {
       await this.#socket.send(bytes, { transport: "udp", hostname, port: to.port });
     } catch (error) {
-      throw this.#failure(error, `send to ${to.key} from`);
+      throw this.failure(error, `send to ${to.key} from`);
     }
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     this.#socket.close();
   }
 
@@ -55,8 +55,8 @@ export class DenoDatagramSocket implements DatagramSocket {
     return address;
   }
 
-  #failure(error: unknown, action: string): NetError {
-    if (this.#closed) return new NetError("closed", `Cannot use the UDP socket ${this.address.key}: it is closed`);
+  protected failure(error: unknown, action: string): NetError {
+    if (this.closed) return new NetError("closed", `Cannot use the UDP socket ${this.address.key}: it is closed`);
     return netError(error, `${action} ${this.address.key}`);
   }
 }

@@ -42,6 +42,7 @@ export class DenoModules implements HostModules {
 
   async inspect(url: string): Promise<ModuleCode> {
     const { version, files } = await this.#read(url);
+    await this.#checkTypes(files);
     return { version, files };
   }
 
@@ -80,19 +81,22 @@ export class DenoModules implements HostModules {
     if (host && Deno.permissions.querySync({ name: "import", host }).state !== "granted") {
       throw new ModuleError(`Weft may not import code from "${host}"; start it with --allow-import=${host}`);
     }
-    const typed = files.find((file) => /\.[cm]?tsx?$/.test(file));
-    if (typed && Deno.build.standalone && !await (this.#stripsTypes ??= stripsTypes())) {
-      throw new ModuleError(
-        `this binary, made with Deno ${Deno.version.deno}, can't load the TypeScript of "${typed}"; ` +
-          "compile it in with `deno task compile --profile`, or write it in JavaScript",
-      );
-    }
+    await this.#checkTypes(files);
     if (hooked) return;
     const stale = files.slice(1).find((file) => (this.#loaded.get(file) ?? hashes.get(file)) !== hashes.get(file));
     if (!stale) return;
     throw new ModuleError(
       `"${stale}" has changed, which "${files[0]}" imports: Deno ${Deno.version.deno} can't load that anew; ` +
         "restart Weft, or run it with Deno 2.9",
+    );
+  }
+
+  async #checkTypes(files: readonly string[]): Promise<void> {
+    const typed = files.find((file) => /\.[cm]?tsx?$/.test(file));
+    if (!typed || !Deno.build.standalone || await (this.#stripsTypes ??= stripsTypes())) return;
+    throw new ModuleError(
+      `this binary, made with Deno ${Deno.version.deno}, can't load the TypeScript of "${typed}"; ` +
+        'compile it in with `deno task compile --profile`, without "isolate", or write it in JavaScript',
     );
   }
 }

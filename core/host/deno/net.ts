@@ -7,12 +7,15 @@ import {
   type HttpHandler,
   type HttpRequest,
   type HttpServer,
+  type MulticastOptions,
   NetError,
+  type NetworkInterface,
   type StreamListener,
 } from "../../api/host.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import { exchange, httpPort } from "../http_client.ts";
 import { DenoDatagramSocket } from "./datagram.ts";
+import { joinGroup, listInterfaces } from "./datagram_multicast.ts";
 import { DenoListener } from "./listener.ts";
 import { netError } from "./net_error.ts";
 import { serve } from "./serve.ts";
@@ -55,6 +58,15 @@ export class DenoNet implements HostNet {
     } catch (error) {
       throw netError(error, `listen on UDP "${ip}" port ${port}`);
     }
+  }
+
+  // deno-lint-ignore require-await -- what Deno throws at once must reject
+  async interfaces(): Promise<readonly NetworkInterface[]> {
+    return listInterfaces();
+  }
+
+  multicast(options: MulticastOptions): Promise<DatagramSocket> {
+    return joinGroup(options);
   }
 
   async resolve(name: string): Promise<readonly string[]> {

@@ -11,8 +11,8 @@ const MAX_DATAGRAM = 65_507;
 
 /** A UDP socket on a memory host: no order, no promise of delivery, a bounded queue. */
 export class MemoryDatagramSocket implements DatagramSocket {
-  readonly #network: MemoryNetwork;
-  readonly #machine: Machine;
+  protected readonly network: MemoryNetwork;
+  protected readonly machine: Machine;
   readonly #queue: { bytes: Uint8Array; from: PeerAddress }[] = [];
   readonly #forget: () => void;
   #waiting:
@@ -21,11 +21,12 @@ export class MemoryDatagramSocket implements DatagramSocket {
   #closed = false;
 
   constructor(readonly address: PeerAddress, network: MemoryNetwork, machine: Machine, life: Life) {
-    this.#network = network;
-    this.#machine = machine;
+    this.network = network;
+    this.machine = machine;
     this.#forget = life.atEnd(() => {
       this.#closed = true;
       this.#waiting = undefined;
+      this.release();
     });
   }
 
@@ -50,7 +51,7 @@ export class MemoryDatagramSocket implements DatagramSocket {
       );
     }
     try {
-      this.#launch(bytes, to);
+      this.launch(bytes, to);
       return Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
@@ -61,30 +62,36 @@ export class MemoryDatagramSocket implements DatagramSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#forget();
-    this.#machine.udp.release(this.address.port, this);
+    this.release();
     this.#waiting?.reject(this.#closedError());
     this.#waiting = undefined;
   }
 
-  #launch(bytes: Uint8Array, to: PeerAddress): void {
+  /** Gives its port back. */
+  protected release(): void {
+    this.machine.udp.release(this.address.port, this);
+  }
+
+  protected launch(bytes: Uint8Array, to: PeerAddress): void {
     const bound = this.address.ip;
     if (to.family === 6 && !bound.includes(":")) {
       throw new NetError("unreachable", `Cannot send to ${to.key}: the socket is bound to IPv4 "${bound}"`);
     }
     const wildcard = bound === "::" || bound === "0.0.0.0";
-    const ip = wildcard ? sourceIp(this.#machine, to.ip) : bound;
+    const ip = wildcard ? sourceIp(this.machine, to.ip) : bound;
     const from = wildcard ? peerAddress(ip, this.address.port) : this.address;
-    const target = this.#network.machineAt(to.ip, this.#machine);
-    const delay = this.#network.delay({ from: ip, to: to.ip, bytes: bytes.length, kind: "datagram" });
+    const target = this.network.machineAt(to.ip, this.machine);
+    const delay = this.network.delay({ from: ip, to: to.ip, bytes: bytes.length, kind: "datagram" });
     if (!target || delay === undefined) return;
     const copy = bytes.slice();
-    this.#network.timeline.after(delay, () => {
+    this.network.timeline.after(delay, () => {
       const sockets = target.udp.find(to.ip, to.port);
-      if (sockets.length > 0) sockets[sockets.length - 1].#arrive(copy, from);
+      if (sockets.length > 0) sockets[sockets.length - 1].arrive(copy, from);
     });
   }
 
-  #arrive(bytes: Uint8Array, from: PeerAddress): void {
+  /** A datagram came for it. */
+  arrive(bytes: Uint8Array, from: PeerAddress): void {
     const waiting = this.#waiting;
     if (waiting) {
       this.#waiting = undefined;

@@ -6,12 +6,15 @@ import {
   type HttpHandler,
   type HttpRequest,
   type HttpServer,
+  type MulticastOptions,
   NetError,
+  type NetworkInterface,
   type StreamListener,
 } from "../../api/host.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import { exchange, httpPort } from "../http_client.ts";
 import { MemoryDatagramSocket } from "./datagram.ts";
+import { interfacesOf, MemoryMulticastSocket } from "./datagram_multicast.ts";
 import { MemoryHttpServer, orAborted } from "./http.ts";
 import type { Life } from "./life.ts";
 import { MemoryListener } from "./listener.ts";
@@ -64,6 +67,16 @@ export class MemoryNet implements HostNet {
   async datagrams(at: BindAddress): Promise<DatagramSocket> {
     const make = (address: PeerAddress) => new MemoryDatagramSocket(address, this.network, this.machine, this.life);
     return await this.#bind(this.machine.udp, at, make);
+  }
+
+  async interfaces(): Promise<readonly NetworkInterface[]> {
+    await this.life.step();
+    return interfacesOf(this.machine);
+  }
+
+  async multicast(options: MulticastOptions): Promise<DatagramSocket> {
+    await this.life.step();
+    return new MemoryMulticastSocket(options, this.network, this.machine, this.life);
   }
 
   async resolve(name: string): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import { isLoopback, type Machine } from "./machine.ts";
+import type { MemoryMulticastSocket } from "./datagram_multicast.ts";
 import type { SeededRandom } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -26,6 +27,8 @@ export class MemoryNetwork {
   link: Link = () => this.latency;
   /** The name server: host name to IP texts, in the resolver's order. */
   readonly names = new Map<string, readonly string[]>();
+  /** Who joined a multicast group, by its address and port. */
+  readonly groups = new Map<string, Set<MemoryMulticastSocket>>();
   readonly #machines = new Map<string, Machine>();
   readonly #partitions = new Set<(from: string, to: string) => boolean>();
 
