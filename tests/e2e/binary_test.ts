@@ -88,6 +88,7 @@ Deno.test({
     if ("missing" in compiler) throw new Error(`Cannot run here: ${compiler.missing}`);
     const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-binary-" }));
     const write = (file: string, text: string): Promise<void> => Deno.writeTextFile(`${folder}/${file}`, text);
+    const old = /^deno 2\.[4-8]\./.test((await run(folder, [compiler.deno, "--version"])).out);
     const weft = (...args: string[]): Promise<Ended> => run(folder, [`${folder}/weft`, ...args]);
     try {
       for (const each of ["source", "use", "disk/lib", "data"]) {
@@ -180,8 +181,6 @@ Deno.test({
       await t.step("so does that one apart, in a process", () => finds("../disk/listed.js", "isolate: process"));
 
       await t.step("nothing gets out of its sandbox", async () => {
-        const { out: deno } = await run(folder, [compiler.deno, "--version"]);
-        const old = /^deno 2\.[4-8]\./.test(deno);
         const refused = escapes.filter(({ must, name }) => must === "refused" && !(old && OPEN_IN_OLD.test(name)));
         const [inWorker, inProcess] = ["worker", "process"].map((isolate) =>
           refused.filter(({ only }) => only === undefined || only === isolate)
@@ -191,12 +190,17 @@ Deno.test({
         assert.deepEqual(await whatGetsOut(`${folder}/weft`, "process", inProcess.slice(0, IN_PROCESSES)), []);
       });
 
-      await t.step("TypeScript on disk is loaded, or refused with the remedy", async () => {
-        await write("use/weft.yaml", profile("../source/roster.ts", peer));
-        const { code, error } = await weft("check", "use/weft.yaml");
-        if (code === 0) return;
-        assert.equal(code, 2);
-        assert.match(error, /^use\/weft\.yaml:5:10: .*can't load the TypeScript of ".*roster\.ts"; compile it in with/);
+      await t.step("TypeScript on disk is refused with the remedy where types can't be stripped", async () => {
+        for (const isolate of ["none", "worker"]) {
+          await write("use/weft.yaml", profile("../source/roster.ts", peer, `isolate: ${isolate}`));
+          const { code, error } = await weft("check", "use/weft.yaml");
+          if (!old) return assert.equal(code, 0, error);
+          assert.equal(code, 2);
+          assert.match(
+            error,
+            /^use\/weft\.yaml:5:10: .*can't load the TypeScript of ".*roster\.ts"; compile it in with/,
+          );
+        }
       });
 
       await t.step("a plugin on disk that is edited is reloaded, or it is said why not", async () => {
