@@ -58,7 +58,7 @@ Deno.test("plugins NAME shows one built-in, with an entry to copy into a profile
     await simulation.hold(import("yaml"));
     const { code, out } = await done("plugins", "peers");
     assert.equal(code, 0);
-    assert.match(out, /^peers: Does what peers does\n\nneeds +nothing\nprovides +nothing\nwith +a mapping\n/);
+    assert.match(out, /^peers: Does what peers does\n\nneeds +nothing\nprovides +peers\.discover\nwith +a mapping\n/);
     assert.ok(
       out.endsWith("  plugins:\n    - use: peers\n      with:\n        peers:\n          - 192.0.2.7:6881\n"),
       out,

@@ -71,12 +71,13 @@ export async function readSwarms({ host }: Environment, { swarms }: Settings): P
   return read.swarms;
 }
 
-/** Settings without a profile: every built-in plugin that works with its defaults alone. */
+/** Settings without a profile: every built-in plugin that gives swarms something and works with its defaults alone. */
 export async function defaultSettings(environment: Environment): Promise<Settings> {
   const { builtins, cwd } = environment;
   const plugins = await Promise.all(
     Object.entries(builtins).map(async ([use, load]) => {
-      return needsNothing((await load()).default) ? [{ use }] : [];
+      const plugin = (await load()).default;
+      return plugin.provides?.length && needsNothing(plugin) ? [{ use }] : [];
     }),
   );
   return await loadProfile({

@@ -1,5 +1,5 @@
 /** The command line in memory, with a {@link FakeRuntime} behind it. @module */
-import { definePlugin, hostPort, list, object } from "../api/mod.ts";
+import { definePlugin, hostPort, list, object, type Plugin } from "../api/mod.ts";
 import { createSimulation, type MemoryHost, MemoryTerminal, type Simulation } from "../host/memory/mod.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { type Environment, main } from "./mod.ts";
@@ -7,17 +7,22 @@ import { type Environment, main } from "./mod.ts";
 import "../config/yaml_document.ts";
 
 const builtins = {
-  tcp: () => Promise.resolve({ default: plugin("tcp", object({})) }),
+  tcp: () => Promise.resolve({ default: plugin("tcp", object({}), { provides: ["transports"] }) }),
   peers: () =>
-    Promise.resolve({ default: plugin("peers", object({ peers: list(hostPort()) }), { peers: ["192.0.2.7:6881"] }) }),
+    Promise.resolve({
+      default: plugin("peers", object({ peers: list(hostPort()) }), {
+        example: { peers: ["192.0.2.7:6881"] },
+        provides: ["peers.discover"],
+      }),
+    }),
 };
 
 function plugin<T>(
   name: string,
   config: Parameters<typeof definePlugin<T>>[0]["config"],
-  example?: Record<string, unknown>,
+  more: Pick<Plugin, "example" | "provides">,
 ) {
-  return definePlugin({ name, summary: `Does what ${name} does`, config, ...(example && { example }), setup() {} });
+  return definePlugin({ name, summary: `Does what ${name} does`, config, ...more, setup() {} });
 }
 
 /** A machine with the command line on it. */

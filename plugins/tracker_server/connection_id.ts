@@ -1,0 +1,46 @@
+/** Connection ids of a UDP tracker (BEP 15): proof that an asker receives what is sent to its address. @module */
+import { bytesEqual, sha256 } from "weft";
+
+/** Bytes of a connection id. */
+export const CONNECTION_ID_LENGTH = 8;
+/** Bytes of the secret behind them. */
+export const CONNECTION_SECRET_LENGTH = 32;
+// An id says in which of these spans it was given (ms), and is good for so many more: two minutes at least.
+const SPAN = 8_000;
+const LIFE = 15;
+
+/**
+ * Gives and checks connection ids, and remembers none: an id is made of a secret, the time and the IP address, so that
+ * nobody who does not receive it can know it. Its first byte is 0, as that of the request for one.
+ */
+export class ConnectionIds {
+  readonly #secret: Uint8Array;
+
+  constructor(secret: Uint8Array) {
+    this.#secret = secret;
+  }
+
+  /** An id for `ip` (4 or 16 bytes). */
+  give(now: number, ip: Uint8Array): Uint8Array {
+    return this.#idOf(Math.floor(now / SPAN), ip);
+  }
+
+  /** Whether `id` was given to `ip` within the last two minutes or so. */
+  check(now: number, ip: Uint8Array, id: Uint8Array): boolean {
+    const span = Math.floor(now / SPAN);
+    const age = (span - id[1]) & 0xff;
+    return id[0] === 0 && age <= LIFE && bytesEqual(id, this.#idOf(span - age, ip));
+  }
+
+  /** Six bytes of digest: too many to guess within two minutes. */
+  #idOf(span: number, ip: Uint8Array): Uint8Array {
+    const input = new Uint8Array(CONNECTION_SECRET_LENGTH + 8 + ip.length);
+    input.set(this.#secret);
+    new DataView(input.buffer).setFloat64(CONNECTION_SECRET_LENGTH, span);
+    input.set(ip, CONNECTION_SECRET_LENGTH + 8);
+    const id = sha256(input).slice(0, CONNECTION_ID_LENGTH);
+    id[0] = 0;
+    id[1] = span & 0xff;
+    return id;
+  }
+}
