@@ -16,4 +16,5 @@ export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tracker_udp: () => import("./tracker_udp/mod.ts"),
   peers: () => import("./peers/mod.ts"),
   pex: () => import("./pex/mod.ts"),
+  dht: () => import("./dht/mod.ts"),
 };

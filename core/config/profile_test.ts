@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  boolean,
   ConfigError,
   definePlugin,
   didYouMean,
@@ -41,6 +42,21 @@ const plugins: Record<string, Plugin> = {
     object({ timeout: duration({ default: "30s", min: "1s" }), numwant: integer({ default: 200, min: 1 }) }),
   ),
   pex: fake("pex", object({})),
+  dht: fake(
+    "dht",
+    object({
+      bootstrap: list(hostPort(), {
+        default: ["router.bittorrent.com", "dht.transmissionbt.com", "router.utorrent.com"].map((host) => ({
+          host,
+          port: 6881,
+        })),
+      }),
+      secure: withDefault(oneOf("off", "prefer", "require"), "prefer"),
+      read_only: boolean({ default: false }),
+      queries_per_address: integer({ default: 20, min: 1 }),
+      queries: integer({ default: 200, min: 1 }),
+    }),
+  ),
   peers: fake("peers", object({ peers: list(hostPort()), swarm: optional(string()) })),
   "/profiles/roster.ts": fake(
     "roster",
@@ -93,7 +109,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   const { plugins, places: _, ...shown } = await load(text, "config.example.yaml");
   const { plugins: _none, places: _elsewhere, ...defaults } = await load("plugins: []\n");
   assert.deepEqual(shown, defaults);
-  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "pex", "peers"]);
+  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "pex", "dht", "peers"]);
 });
 
 Deno.test("a profile may be written as JSON", async () => {

@@ -1,0 +1,68 @@
+/** Nodes as messages carry them: compact node info (BEP 5, 26 bytes; BEP 32, 38 bytes). @module */
+import { byteString, parseIp, type PeerAddress, peerAddressFromBytes, ProtocolError } from "weft";
+import { ID_LENGTH, type NodeId } from "./node_id.ts";
+
+/** A node, as somebody named it or as it answered. */
+export interface Contact {
+  readonly id: NodeId;
+  readonly address: PeerAddress;
+}
+
+/** The compact form of an address: 6 or 18 bytes. */
+export function encodeAddress({ ip, port }: PeerAddress): Uint8Array {
+  const { bytes } = parseIp(ip)!;
+  const compact = new Uint8Array(bytes.length + 2);
+  compact.set(bytes);
+  compact[bytes.length] = port >> 8;
+  compact[bytes.length + 1] = port & 0xff;
+  return compact;
+}
+
+/** An address of 6 or 18 bytes; undefined for another length and for port 0. */
+export function decodeAddress(bytes: Uint8Array): PeerAddress | undefined {
+  const end = bytes.length - 2;
+  if (end !== 4 && end !== 16) return undefined;
+  const port = bytes[end] << 8 | bytes[end + 1];
+  return port === 0 ? undefined : peerAddressFromBytes(bytes.subarray(0, end), port);
+}
+
+/** Compact node info of contacts of one family, 26 or 38 bytes each. */
+export function encodeContacts(contacts: readonly Contact[], family: 4 | 6): Uint8Array {
+  const size = ID_LENGTH + (family === 4 ? 6 : 18);
+  const bytes = new Uint8Array(contacts.length * size);
+  contacts.forEach(({ id, address }, n) => {
+    for (let i = 0; i < ID_LENGTH; i++) bytes[n * size + i] = id.charCodeAt(i);
+    bytes.set(encodeAddress(address), n * size + ID_LENGTH);
+  });
+  return bytes;
+}
+
+/**
+ * Reads compact node info, leaving out what can't be a node: port 0, and IPv4 in IPv6.
+ *
+ * @throws {ProtocolError} unless the length is a multiple of 26 or 38
+ */
+export function decodeContacts(bytes: Uint8Array, family: 4 | 6): Contact[] {
+  const size = ID_LENGTH + (family === 4 ? 6 : 18);
+  if (bytes.length % size !== 0) {
+    throw new ProtocolError(
+      `Cannot decode nodes: length must be a multiple of ${size}, current value is ${bytes.length}`,
+    );
+  }
+  const contacts: Contact[] = [];
+  for (let at = 0; at < bytes.length; at += size) {
+    const address = decodeAddress(bytes.subarray(at + ID_LENGTH, at + size));
+    if (address?.family === family) contacts.push({ id: byteString(bytes.subarray(at, at + ID_LENGTH)), address });
+  }
+  return contacts;
+}
+
+/** What stands for whoever holds an address: the IPv4 address, or the /64 of IPv6, of which anybody has 2^64. */
+export function holderOf({ ip, family }: PeerAddress): string {
+  return family === 4 ? ip : byteString(parseIp(ip)!.bytes.subarray(0, 8));
+}
+
+/** The network that an address belongs to, where one party may well have all of it: /24 of IPv4, /48 of IPv6. */
+export function networkOf({ ip, family }: PeerAddress): string {
+  return family === 4 ? ip.slice(0, ip.lastIndexOf(".")) : byteString(parseIp(ip)!.bytes.subarray(0, 6));
+}

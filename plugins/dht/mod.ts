@@ -1,0 +1,98 @@
+/**
+ * The DHT (BEP 5, 32, 33, 42, 43, 44, 51): finds peers without a tracker, and is a node that others find theirs by.
+ *
+ * @module
+ */
+import {
+  boolean,
+  type Clock,
+  definePlugin,
+  dhtNodeNamed,
+  dhtService,
+  discoverPeers,
+  type HostPort,
+  hostPort,
+  integer,
+  list,
+  object,
+  oneOf,
+  parseHostPort,
+  type PluginScope,
+  swarmAdded,
+  swarmState,
+  withDefault,
+} from "weft";
+import { Announcer } from "./announcer.ts";
+import { findPeers } from "./find_peers.ts";
+import { createDhtNode, type DhtConfig } from "./node.ts";
+
+export { createDhtNode, DhtNode } from "./node.ts";
+
+// Nodes keep peers for half an hour or more (ms); who found nobody asks sooner.
+const AGAIN = 15 * 60_000;
+const AGAIN_ALONE = 2 * 60_000;
+// A round that comes right after the start waits this long for the first neighbours (ms).
+const JOIN_PATIENCE = 10_000;
+
+const BOOTSTRAP: readonly HostPort[] = [
+  "router.bittorrent.com:6881",
+  "dht.transmissionbt.com:6881",
+  "router.utorrent.com:6881",
+].map(parseHostPort);
+
+export default definePlugin({
+  name: "dht",
+  summary: "Finds peers in the DHT, and is one of its nodes",
+  config: object({
+    bootstrap: list(hostPort(), { default: BOOTSTRAP, maxItems: 32 }),
+    secure: withDefault(oneOf("off", "prefer", "require"), "prefer"),
+    read_only: boolean({ default: false }),
+    queries_per_address: integer({ default: 20, min: 1 }),
+    queries: integer({ default: 200, min: 1 }),
+  }),
+  example: { bootstrap: ["router.example:6881", "192.0.2.7:6881"] },
+  provides: ["peers.discover", "dht.service:dht"],
+  egress: ({ bootstrap }: DhtConfig) =>
+    bootstrap.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`),
+  async setup(plugin: PluginScope<DhtConfig>) {
+    const node = await createDhtNode(plugin);
+    plugin.provide(dhtService, "dht", {
+      get port() {
+        return plugin.config.read_only ? 0 : node.port;
+      },
+    });
+    plugin.on(dhtNodeNamed, ({ address }) => node.named(address));
+    const announcer = new Announcer(plugin, node);
+    plugin.on(discoverPeers, async function* ({ id, port }, signal) {
+      await within(node.joined, plugin.clock, JOIN_PATIENCE, signal);
+      let count = 0;
+      const peers = findPeers(node, id.wireIds, signal);
+      for (;;) {
+        const { done, value } = await peers.next();
+        if (done) {
+          announcer.announce(value, port, plugin.swarms.get(id.key)?.seeding ?? false);
+          return { again: count > 0 ? AGAIN : AGAIN_ALONE };
+        }
+        count++;
+        yield value;
+      }
+    });
+    plugin.on(swarmAdded, ({ id }) => node.namedByTorrent(plugin.swarms.get(id.key)?.nodes ?? []));
+    plugin.on(swarmState, ({ id, state }) => {
+      const swarm = state === "seeding" ? plugin.swarms.get(id.key) : undefined;
+      if (swarm) announcer.urge(swarm);
+    });
+  },
+});
+
+/** Waits for `done`, but no longer than so many milliseconds, or until `signal` aborts. */
+async function within(done: Promise<void>, clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = clock.after(milliseconds, resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    void done.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}
