@@ -289,6 +289,16 @@ Deno.test("a running profile answers status, list, add and remove, and refuses a
     assert.match((await done("status", "--state", "state.db")).out, /Weft 1\.2\.3, listening on \[::\]:6881/);
     const [id] = runtime.swarms.keys();
     assert.match((await done("status", id.slice(0, 8), "--state", "state.db")).out, new RegExp(`^${id}`));
+    const now = simulation.clock.wall();
+    const [lastAnnounce, nextAnnounce] = [now - 90_000, now + 1_710_000];
+    const working = { url: "udp://t.example:6969", tier: 0, state: "working", lastAnnounce, nextAnnounce } as const;
+    const failed = { url: "http://t.example/a", tier: 1, state: "failed", error: "no such torrent" } as const;
+    runtime.change({ trackers: [{ ...working, seeders: 7, leechers: 12 }, failed] });
+    const shown = (await done("status", id, "--state", "state.db")).out;
+    assert.match(shown, /udp:\/\/t\.example:6969 +working +1m30s ago +in 28m30s +7 +12\n/);
+    assert.match(shown, /http:\/\/t\.example\/a +failed +- +- +- +- +no such torrent\n/);
+    const { trackers } = JSON.parse((await done("status", id, "--json", "--state", "state.db")).out);
+    assert.deepEqual(trackers[0], { ...working, seeders: 7, leechers: 12 });
     assert.match((await done("remove", id.slice(0, 8), "--state", "state.db")).out, /^removed .* data\n$/);
     assert.deepEqual(runtime.calls.at(-1), ["remove", id, { deleteData: false }]);
     assert.equal((await done("remove", "ffff", "--state", "state.db")).code, 1);

@@ -1,5 +1,12 @@
 /** Commands for a running Weft: status, list, add, remove. @module */
-import { formatRate, formatSize, type RuntimeSnapshot, type SwarmDetail, type SwarmSnapshot } from "../api/mod.ts";
+import {
+  formatDuration,
+  formatRate,
+  formatSize,
+  type RuntimeSnapshot,
+  type SwarmDetail,
+  type SwarmSnapshot,
+} from "../api/mod.ts";
 import { addRequest } from "./add_request.ts";
 import { connect, profileHelp, stateHelp } from "./connection.ts";
 import { type Context, exitCodes } from "./environment.ts";
@@ -30,7 +37,11 @@ export function addRemote(program: Program, context: Context): void {
       const client = await connect(context, options);
       const shown = id === undefined ? await client.snapshot() : await client.swarm(id);
       if (options.json) done(JSON.stringify(shown, null, 2) + "\n");
-      else done("swarms" in shown ? runtimeText(shown, context.host.clock.wall()) : swarmText(shown));
+      else {done(
+          "swarms" in shown
+            ? runtimeText(shown, context.host.clock.wall())
+            : swarmText(shown, context.host.clock.wall()),
+        );}
     });
 
   program.command("list")
@@ -104,14 +115,23 @@ function runtimeText(snapshot: RuntimeSnapshot, now: number): string {
     `${listText(swarms)}\n${shortEntriesText(plugins, now)}`;
 }
 
-function swarmText(swarm: SwarmDetail): string {
-  const trackers = swarm.trackers.map(({ url, state, seeders, leechers, error, warning }) => [
-    printable(url),
-    state,
-    String(seeders ?? "-"),
-    String(leechers ?? "-"),
-    printable(error ?? warning ?? ""),
-  ]);
+/** `now` is wall-clock milliseconds. */
+function swarmText(swarm: SwarmDetail, now: number): string {
+  // Whole seconds, and two units of them: a next announce is not planned to the millisecond.
+  const span = (milliseconds: number): string =>
+    formatDuration(Math.round(Math.max(0, milliseconds) / 1000) * 1000, { parts: 2 });
+  const trackers = swarm.trackers.map((tracker) => {
+    const { url, state, lastAnnounce: last, nextAnnounce: next, seeders, leechers, error, warning } = tracker;
+    return [
+      printable(url),
+      state,
+      last === undefined ? "-" : `${span(now - last)} ago`,
+      next === undefined ? "-" : `in ${span(next - now)}`,
+      String(seeders ?? "-"),
+      String(leechers ?? "-"),
+      printable(error ?? warning ?? ""),
+    ];
+  });
   const peers = swarm.peers.map((peer) => [
     peer.address,
     printable(peer.client),
@@ -129,7 +149,8 @@ function swarmText(swarm: SwarmDetail): string {
   ]);
   return [
     `${swarm.id}  ${progressLine(swarm)}\n`,
-    trackers.length > 0 && table([["tracker", "state", " seeds", " leechers", "message"], ...trackers]),
+    trackers.length > 0 &&
+    table([["tracker", "state", " last", " next", " seeds", " leechers", "message"], ...trackers]),
     peers.length > 0 && table([["peer", "client", "source", "transport", " has", " down", " up"], ...peers]),
     table([[" #", " done", " size", "file"], ...files]),
   ].filter((part) => part !== false).join("\n");

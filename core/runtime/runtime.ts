@@ -137,13 +137,14 @@ class WeftRuntime implements Runtime {
     const settings = this.#settings;
     try {
       await this.#openState();
+      // Last: trackers over UDP are told that the swarms stop.
+      this.#undo.defer(() => this.#udp.close());
       this.#undo.defer(() => this.#plugins.stop());
       const staged = await this.#plugins.stage(settings.plugins, planEntries([], settings.plugins));
       staged.commit();
       const listeners = await this.#swarms.listeners.stage(settings.listen, staged.transports);
       listeners.commit();
       this.#undo.defer(() => this.#swarms.stop());
-      this.#undo.defer(() => this.#udp.close());
       (await this.#stageUdp(settings, this.#swarms.listeners.port)).commit();
       await this.#addKept();
       await this.#addFromProfile();
