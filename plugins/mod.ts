@@ -15,6 +15,7 @@ export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tracker_http: () => import("./tracker_http/mod.ts"),
   tracker_udp: () => import("./tracker_udp/mod.ts"),
   peers: () => import("./peers/mod.ts"),
+  tracker_server: () => import("./tracker_server/mod.ts"),
   pex: () => import("./pex/mod.ts"),
   dht: () => import("./dht/mod.ts"),
 };

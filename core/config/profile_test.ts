@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  bindAddress,
   boolean,
   ConfigError,
   definePlugin,
@@ -58,6 +59,20 @@ const plugins: Record<string, Plugin> = {
     }),
   ),
   peers: fake("peers", object({ peers: list(hostPort()), swarm: optional(string()) })),
+  tracker_server: fake(
+    "tracker_server",
+    object({
+      listen: bindAddress({ default: "[::]:6969" }),
+      udp: boolean({ default: true }),
+      interval: duration({ default: "30m" }),
+      min_interval: duration({ default: "1m" }),
+      numwant: integer({ default: 200, min: 1 }),
+      max_peers: integer({ default: 1_000_000, min: 1 }),
+      peers_per_address: integer({ default: 5_000, min: 1 }),
+      requests_per_second: integer({ default: 50, min: 1 }),
+      allow: optional(list(string())),
+    }),
+  ),
   "/profiles/roster.ts": fake(
     "roster",
     object({ url: url({ schemes: ["https:"] }), every: duration({ default: "5m", min: "30s" }) }),
@@ -109,7 +124,15 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   const { plugins, places: _, ...shown } = await load(text, "config.example.yaml");
   const { plugins: _none, places: _elsewhere, ...defaults } = await load("plugins: []\n");
   assert.deepEqual(shown, defaults);
-  assert.deepEqual(plugins.map(({ use }) => use), ["tcp", "tracker_http", "tracker_udp", "pex", "dht", "peers"]);
+  assert.deepEqual(plugins.map(({ use }) => use), [
+    "tcp",
+    "tracker_http",
+    "tracker_udp",
+    "pex",
+    "dht",
+    "peers",
+    "tracker_server",
+  ]);
 });
 
 Deno.test("a profile may be written as JSON", async () => {
