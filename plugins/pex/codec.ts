@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type DictSpan,
   type Encodable,
   encode,
   encodePeers4,
@@ -40,9 +41,9 @@ export interface NamedPeer {
 /** What a peer said. */
 export interface PexMessage {
   readonly added: readonly NamedPeer[];
-  /** How many it is connected to no more. Which ones doesn't matter: that is no reason not to dial them. */
-  readonly dropped: number;
-  /** How many peers it named beyond {@link MAX_RECEIVED}, which are left out. */
+  /** Whom it is connected to no more. */
+  readonly dropped: readonly PeerAddress[];
+  /** How many peers it named beyond {@link MAX_RECEIVED} of either kind, which are left out. */
   readonly cut: number;
 }
 
@@ -55,7 +56,7 @@ export interface Contact {
 
 /** Most peers that we name in one message as added, and as many as dropped: BEP 11. */
 export const MAX_SENT = 50;
-/** Most added peers of one message that are read: some clients send 100 at first, and more only fill memory. */
+/** Most peers of one message that are read, and as many dropped: some clients send 100, and more only fill memory. */
 export const MAX_RECEIVED = 100;
 
 // A message has six keys; room for those of extensions, but not for a tree built of a large message.
@@ -91,38 +92,43 @@ export function encodePex(added: readonly Contact[], dropped: readonly Contact[]
 export function decodePex(payload: Uint8Array): PexMessage {
   const span = scan(payload, { maxItems: MAX_ITEMS });
   if (span.kind !== "dict") throw new ProtocolError("Cannot decode ut_pex: expected a dictionary");
-  const { entries } = span;
-  const added: NamedPeer[] = [];
+  const added = readPeers(span, "added");
+  const dropped = readPeers(span, "dropped");
+  return {
+    added: added.peers,
+    dropped: dropped.peers.map(({ address }) => address),
+    cut: added.cut + dropped.cut,
+  };
+}
+
+/** The peers of both families under one key. */
+function readPeers({ entries }: DictSpan, key: string): { readonly peers: NamedPeer[]; readonly cut: number } {
+  const peers: NamedPeer[] = [];
   let named = 0;
   for (const [size, suffix] of [[SIZE_4, ""], [SIZE_6, "6"]] as const) {
-    const peers = peerList(entries, `added${suffix}`, size);
-    const flags = entries.get(`added${suffix}.f`);
+    const bytes = peerBytes(entries.get(key + suffix), key + suffix, size);
+    const flags = entries.get(`${key}${suffix}.f`);
     const flagBytes = flags?.kind === "string" ? flags.bytes : new Uint8Array();
-    const count = peers.length / size;
+    const count = bytes.length / size;
     for (let i = 0; i < count && named + i < MAX_RECEIVED; i++) {
-      const at = i * size;
-      const port = peers[at + size - 2] << 8 | peers[at + size - 1];
+      const entry = bytes.subarray(i * size, (i + 1) * size);
+      const port = entry[size - 2] << 8 | entry[size - 1];
       if (port === 0) continue;
-      added.push({ address: peerAddressFromBytes(peers.subarray(at, at + size - 2), port), flags: flagBytes[i] ?? 0 });
+      peers.push({ address: peerAddressFromBytes(entry.subarray(0, size - 2), port), flags: flagBytes[i] ?? 0 });
     }
     named += count;
   }
-  const dropped = peerList(entries, "dropped", SIZE_4).length / SIZE_4 +
-    peerList(entries, "dropped6", SIZE_6).length / SIZE_6;
-  return { added, dropped, cut: Math.max(0, named - MAX_RECEIVED) };
+  return { peers, cut: Math.max(0, named - MAX_RECEIVED) };
 }
 
 /** A list of peers of `size` bytes each; empty if it isn't there. */
-function peerList(entries: ReadonlyMap<string, Span>, key: string, size: number): Uint8Array {
-  const span = entries.get(key);
+function peerBytes(span: Span | undefined, key: string, size: number): Uint8Array {
   if (span === undefined) return new Uint8Array();
-  if (span.kind !== "string" || span.bytes.length % size !== 0) {
-    throw new ProtocolError(
-      `Cannot decode ut_pex: ${quote(key)} must be a string of ${size} bytes a peer, current value is ` +
-        (span.kind === "string" ? `${span.bytes.length} bytes` : `of kind ${span.kind}`),
-    );
-  }
-  return span.bytes;
+  if (span.kind === "string" && span.bytes.length % size === 0) return span.bytes;
+  throw new ProtocolError(
+    `Cannot decode ut_pex: ${quote(key)} must be a string of ${size} bytes a peer, current value is ` +
+      (span.kind === "string" ? `${span.bytes.length} bytes` : `of kind ${span.kind}`),
+  );
 }
 
 function join(contacts: readonly Contact[], size: number): Uint8Array {

@@ -39,7 +39,7 @@ export interface Heard {
   messages: number;
   /** Messages that came too soon. */
   ignored: number;
-  /** Peers that were named in those that were read, and what of them was taken. */
+  /** Peers in those that were read, with those past the limits, and what of them was taken. */
   named: number;
   taken: number;
 }
