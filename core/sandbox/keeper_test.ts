@@ -158,6 +158,14 @@ Deno.test("a flood of messages ends a guest", async () => {
   assert.match(scope.lines[0], /more than 2000 messages at once/);
 });
 
+Deno.test("a flood of long messages ends a guest sooner", async () => {
+  const { scope, current } = await running(filter);
+  const guest = current();
+  for (let i = 0; i < 10; i++) guest.say({ say: "log", level: "info", message: "x".repeat(500_000) });
+  await settle();
+  assert.match(scope.lines.at(-1)!, /more than 2000 messages at once, .* counting 4096 bytes as one/);
+});
+
 Deno.test("more handlers or holds than any plugin needs end a guest", async () => {
   for (const message of [{ say: "on", hook: "swarm.added@1" }, { say: "hold" }]) {
     const { scope, current } = await running(filter);

@@ -15,6 +15,8 @@ const STOP_GRACE = 1_000;
 // keep the main thread busy.
 const BURST = 2_000;
 const PER_SECOND = 500;
+// A long message counts as many: so many bytes are one.
+const BYTES_PER_MESSAGE = 4 * 1024;
 
 /** What a guest says besides answers. */
 export type Notice = Exclude<GuestMessage, { readonly say: "values" | "done" | "error" | "pong" | "stopped" }>;
@@ -129,13 +131,14 @@ export class Link {
   #receive(raw: unknown): void {
     if (this.#ended) return; // what was still under way from a guest that is gone
     try {
-      this.#take(readGuestMessage(raw));
+      const size = { bytes: 0 };
+      this.#take(readGuestMessage(raw, size), 1 + Math.floor(size.bytes / BYTES_PER_MESSAGE));
     } catch (error) {
       this.end(new Error(`it broke the rules of the sandbox: ${errorText(error)}`));
     }
   }
 
-  #take(message: GuestMessage): void {
+  #take(message: GuestMessage, cost: number): void {
     if ("call" in message) {
       const call = this.#calls.get(message.call);
       if (call) {
@@ -146,7 +149,11 @@ export class Link {
       // One that was left may still be answered; one that never was can't.
       if (message.call >= this.#nextCall) throw new Error(`there is no call ${message.call}`);
     }
-    if (!this.#rate.take()) throw new Error(`more than ${BURST} messages at once, or ${PER_SECOND} a second`);
+    if (!this.#rate.take(cost)) {
+      throw new Error(
+        `more than ${BURST} messages at once, or ${PER_SECOND} a second, counting ${BYTES_PER_MESSAGE} bytes as one`,
+      );
+    }
     if ("call" in message) return;
     if (message.say === "pong") {
       if (message.ping === this.#pings) this.#missed = 0;

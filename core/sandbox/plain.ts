@@ -16,9 +16,10 @@ const MAX_DEPTH = 24;
  * and mappings of these. A copy has no prototype of its own making, no cycle, and no memory that the sender still
  * holds; undefined stays undefined.
  *
+ * @param size its `bytes` become those of texts and byte arrays in `value`
  * @throws {ProtocolError} on anything else, and past the limits
  */
-export function copyPlain(value: unknown, { bytes, values }: PlainLimits): unknown {
+export function copyPlain(value: unknown, { bytes, values }: PlainLimits, size?: { bytes: number }): unknown {
   let bytesLeft = bytes;
   let valuesLeft = values;
   const spend = (size: number): void => {
@@ -56,5 +57,7 @@ export function copyPlain(value: unknown, { bytes, values }: PlainLimits): unkno
     }
     return Object.fromEntries(fields);
   };
-  return copy(value, 0);
+  const whole = copy(value, 0);
+  if (size) size.bytes = bytes - bytesLeft;
+  return whole;
 }

@@ -105,12 +105,12 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 const LEVELS: readonly unknown[] = ["debug", "info", "warn", "error"] satisfies LogLevel[];
 
 /**
- * A message from a guest, which may be hostile.
+ * A message from a guest, which may be hostile; `size` is told how long it is.
  *
  * @throws {ProtocolError} when it is none
  */
-export function readGuestMessage(message: unknown): GuestMessage {
-  const fields = new Fields(copyPlain(message, MESSAGE_LIMITS));
+export function readGuestMessage(message: unknown, size?: { bytes: number }): GuestMessage {
+  const fields = new Fields(copyPlain(message, MESSAGE_LIMITS, size));
   const say = fields.text("say");
   switch (say) {
     case "described":

@@ -15,13 +15,13 @@ export class Rate {
     this.#at = clock.now();
   }
 
-  /** Whether one more may pass now. */
-  take(): boolean {
+  /** Whether one more, or something that counts as `cost`, may pass now. */
+  take(cost = 1): boolean {
     const now = this.#clock.now();
     this.#left = Math.min(this.#burst, this.#left + (now - this.#at) / 1000 * this.#perSecond);
     this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left--;
+    if (this.#left < cost) return false;
+    this.#left -= cost;
     return true;
   }
 }
