@@ -7,8 +7,7 @@ import {
   type DictSpan,
   type Encodable,
   encode,
-  encodePeers4,
-  encodePeers6,
+  parseIp,
   type PeerAddress,
   peerAddressFromBytes,
   ProtocolError,
@@ -65,8 +64,13 @@ const SIZE_4 = 6;
 const SIZE_6 = 18;
 
 /** A peer to be told of. */
-export function contact(address: PeerAddress, flags: number): Contact {
-  return { compact: (address.family === 4 ? encodePeers4 : encodePeers6)([address]), flags };
+export function contact({ ip, port }: PeerAddress, flags: number): Contact {
+  const { bytes } = parseIp(ip)!;
+  const compact = new Uint8Array(bytes.length + 2);
+  compact.set(bytes);
+  compact[bytes.length] = port >> 8;
+  compact[bytes.length + 1] = port & 0xff;
+  return { compact, flags };
 }
 
 /** The payload of a message; what is empty is left out. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { type ConnectedPeer, type IpScope, ipScope } from "weft";
-import { type Contact, contact, PexFlag } from "./codec.ts";
+import { type Contact, contact, MAX_SENT, PexFlag } from "./codec.ts";
 
 /** One peer, the same object for as long as it is connected. */
 export interface RosterPeer extends Contact {
@@ -17,6 +17,9 @@ export interface RosterPeer extends Contact {
 }
 
 type Entry = { -readonly [K in keyof RosterPeer]: RosterPeer[K] } & { seen: number };
+
+// Taken in at one look: no message holds more, and a look must not hold up the thread.
+const MAX_NEW = MAX_SENT;
 
 /** Who is connected in one swarm. */
 export class Roster {
@@ -34,23 +37,17 @@ export class Roster {
     return this.#peers.get(key);
   }
 
-  /** Takes in who is connected now. What is said of a peer is what was known when it came. */
+  /**
+   * Takes in who is connected now; of many new ones the rest with the next look. What is said of a peer is what was known
+   * when it was taken in.
+   */
   update(connected: readonly ConnectedPeer[]): void {
     const look = ++this.#look;
-    let came = false;
+    let room = MAX_NEW;
     for (const peer of connected) {
-      const { address } = peer;
-      const known = this.#peers.get(address.key);
-      if (known) {
-        known.seen = look;
-        continue;
-      }
-      const near = nearness(address.ip);
-      // Nobody could dial it.
-      if (near === undefined) continue;
-      came = true;
-      const { compact, flags } = contact(address, flagsOf(peer));
-      this.#peers.set(address.key, { key: address.key, compact, flags, nearness: near, present: true, seen: look });
+      const known = this.#peers.get(peer.address.key);
+      if (known) known.seen = look;
+      else if (room > 0 && this.#add(peer, look)) room--;
     }
     let left = false;
     for (const [key, entry] of this.#peers) {
@@ -59,7 +56,17 @@ export class Roster {
       this.#peers.delete(key);
       left = true;
     }
-    if (came || left) this.version++;
+    if (left || room < MAX_NEW) this.version++;
+  }
+
+  /** Takes a peer in, unless nobody could dial it. */
+  #add(peer: ConnectedPeer, seen: number): boolean {
+    const { ip, key } = peer.address;
+    const near = nearness(ip);
+    if (near === undefined) return false;
+    const { compact, flags } = contact(peer.address, flagsOf(peer));
+    this.#peers.set(key, { key, compact, flags, nearness: near, present: true, seen });
+    return true;
   }
 }
 

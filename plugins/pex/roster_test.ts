@@ -60,3 +60,13 @@ Deno.test("nearness() ranks the internet, our network and this machine", () => {
   const ips = ["192.0.2.1", "2001:db8::1", "10.1.2.3", "fe80::1", "127.0.0.1", "::1", "224.0.0.1"];
   assert.deepEqual(ips.map(nearness), [0, 0, 1, 1, 2, 2, undefined]);
 });
+
+Deno.test("of very many who came at once, 50 are taken in at each look", () => {
+  const roster = new Roster();
+  const many = Array.from({ length: 120 }, (_, i) => peer(`192.0.2.${i + 1}:1`));
+  const sizes = [1, 2, 3, 4].map(() => {
+    roster.update(many);
+    return [[...roster.peers].length, roster.version];
+  });
+  assert.deepEqual(sizes, [[50, 1], [100, 2], [120, 3], [120, 3]]);
+});

@@ -53,8 +53,11 @@ export class PexSession {
   readonly #named: Budget;
   readonly #nearness: number;
   readonly #told = new Set<RosterPeer>();
-  /** Whom it was told of by the generation before; found in the roster with the first look. */
-  #carried: readonly string[];
+  /**
+   * Whom the generation before told it of, as far as they weren't seen since. Those who left meanwhile are never told as
+   * dropped: a peer that is gone harms nobody.
+   */
+  readonly #carried: Set<string>;
   #sentAt: number | undefined;
   /** The roster's version of which it knows all. */
   #knows: number | undefined;
@@ -74,7 +77,7 @@ export class PexSession {
     this.#flood = new Budget(now, FLOOD);
     this.#named = new Budget(now, NAMED);
     this.#nearness = nearness(ip) ?? 0;
-    this.#carried = record?.told ?? [];
+    this.#carried = new Set(record?.told);
     this.#sentAt = record?.sentAt;
   }
 
@@ -132,7 +135,6 @@ export class PexSession {
     if (now < this.#due) return undefined;
     this.#due = now + IDLE_INTERVAL;
     if (this.#knows === roster.version) return undefined;
-    this.#recall(roster);
     const dropped = this.#dropped(roster);
     const added = this.#added(roster, self);
     if (added.length < MAX_SENT && dropped.length < MAX_SENT) this.#knows = roster.version;
@@ -168,18 +170,10 @@ export class PexSession {
     const added: RosterPeer[] = [];
     for (const peer of roster.peers) {
       if (this.#told.has(peer) || peer.key === self?.key || peer.nearness > this.#nearness) continue;
-      if (added.push(peer) === MAX_SENT) break;
+      if (this.#carried.delete(peer.key)) this.#told.add(peer);
+      else if (added.push(peer) === MAX_SENT) break;
     }
     return added;
-  }
-
-  /** Those told of before a reload. Who left meanwhile is not told as dropped: a peer that is gone harms nobody. */
-  #recall(roster: Roster): void {
-    for (const key of this.#carried) {
-      const peer = roster.get(key);
-      if (peer) this.#told.add(peer);
-    }
-    this.#carried = [];
   }
 
   #interval(): number {
