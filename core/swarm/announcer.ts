@@ -45,6 +45,8 @@ export interface AnnouncerOptions {
   readonly key: number;
   /** A tracker named peers. `from` is its IP, where known: what it may name depends on it. */
   onPeers(peers: readonly PeerAddress[], source: { readonly url: string; readonly from?: string }): void;
+  /** A tracker told at which IP it sees us (BEP 24); `from` is its own, where known. */
+  onExternalIp(ip: string, from: string | undefined): void;
   /** A tracker's state changed. */
   onStatus(status: TrackerStatus): void;
 }
@@ -158,6 +160,7 @@ export class Announcer {
       if (stale()) return;
       this.#tiers.answered(announce, clock.now(), answer);
       ({ peers, from } = answer);
+      if (answer.externalIp !== undefined) this.#options.onExternalIp(answer.externalIp, from);
       if (answer.seeders === undefined && answer.leechers === undefined) void this.#scrape(tracker, stale);
     } catch (error) {
       if (stale()) return;

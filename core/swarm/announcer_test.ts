@@ -20,6 +20,7 @@ function swarm(tiers: readonly (readonly string[])[], trackers: Record<string, B
   const stats = { uploaded: 100, downloaded: 50, left: 1000, wanted: 500, port: 6881 };
   const asked: { host: string; at: number; request: AnnounceRequest }[] = [];
   const found: [readonly PeerAddress[], string, string | undefined][] = [];
+  const external: [string, string | undefined][] = [];
   const statuses: TrackerStatus[] = [];
   const announcer = new Announcer({
     clock,
@@ -41,10 +42,11 @@ function swarm(tiers: readonly (readonly string[])[], trackers: Record<string, B
     peerId: new TextEncoder().encode("-WF0010-abcdefghijkl"),
     key: 7,
     onPeers: (peers, { url, from }) => found.push([peers, url, from]),
+    onExternalIp: (ip, from) => external.push([ip, from]),
     onStatus: (status) => statuses.push(status),
   });
   const log = (): string[] => asked.map(({ host, at, request }) => `${at / 1000} ${host} ${request.event ?? "-"}`);
-  return { announcer, clock, stats, trackers, schemes, asked, found, statuses, log };
+  return { announcer, clock, stats, trackers, schemes, asked, found, external, statuses, log };
 }
 
 Deno.test("Announcer announces started, then regularly, and hands on the peers with their source", async () => {
@@ -334,4 +336,14 @@ Deno.test("Announcer scrapes a tracker whose announce brings no figures", async 
   await clock.advance(1);
   const figures = announcer.statuses().map(({ seeders, leechers }) => [seeders, leechers]);
   assert.deepEqual(figures, [[3, 4], [8, 9]]);
+});
+
+Deno.test("Announcer hands on at which address a tracker sees us, and who says so", async () => {
+  const { announcer, clock, external } = swarm([["http://a/announce"], ["http://b/announce"]], {
+    a: () => Promise.resolve({ peers: [], externalIp: "99.1.2.3", from: "203.0.113.1" }),
+    b: works,
+  });
+  announcer.start();
+  await clock.advance(1);
+  assert.deepEqual(external, [["99.1.2.3", "203.0.113.1"]]);
 });

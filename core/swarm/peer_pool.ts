@@ -67,6 +67,7 @@ interface Survey {
   readonly until: number;
   readonly best?: Entry;
   readonly candidates: number;
+  readonly untried: number;
 }
 
 /** Every address known for one swarm: whom to dial next, whom to leave alone. */
@@ -165,6 +166,14 @@ export class PeerPool {
   }
 
   /**
+   * How many of those no dial has failed of. Whoever failed is no reason to look for no others: a source that names
+   * thousands that don't exist must not keep the rest from being asked.
+   */
+  untried(now: number, options: { readonly seeding?: boolean } = {}): number {
+    return this.#look(now, options.seeding ?? false).untried;
+  }
+
+  /**
    * The best peer to dial now: named by the user, then with the fewest failures, then by BEP 40. It stays the best
    * until {@link PeerPool.dialing} says that it is being dialed.
    */
@@ -247,6 +256,7 @@ export class PeerPool {
     if (last && last.seeding === seeding && now >= last.from && now < last.until) return last;
     let best: Entry | undefined;
     let candidates = 0;
+    let untried = 0;
     let until = Infinity;
     for (const peer of this.#peers.values()) {
       if (peer.connected || peer.dialing || peer.banned || !peer.dialable || seeding && peer.seed) continue;
@@ -254,10 +264,11 @@ export class PeerPool {
         if (peer.retryAt < until) until = peer.retryAt;
       } else {
         candidates++;
+        if (peer.failures === 0) untried++;
         if (!best || isBetter(peer, best)) best = peer;
       }
     }
-    return this.#survey = { seeding, from: now, until, best, candidates };
+    return this.#survey = { seeding, from: now, until, best, candidates, untried };
   }
 
   #change(key: string, change: (peer: Entry) => void): void {

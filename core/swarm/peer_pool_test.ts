@@ -222,6 +222,7 @@ Deno.test("PeerPool answers as a plain search over its peers would, whatever hap
       const waiting = idle.map((each) => each.retryAt).filter((at) => at > now && at < Infinity);
       assert.ok(peers.size <= 20);
       assert.equal(peers.candidates(now, { seeding }), ready.length);
+      assert.equal(peers.untried(now, { seeding }), ready.filter(({ failures }) => failures === 0).length);
       assert.equal(peers.nextRetry(now, { seeding }), waiting.length > 0 ? Math.min(...waiting) : undefined);
       const best = peers.next(now, { seeding });
       assert.equal(best === undefined, ready.length === 0);

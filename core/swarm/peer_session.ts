@@ -32,6 +32,8 @@ export interface SessionSwarm extends ExtensionsSwarm, WriterSwarm {
   readonly dhtPort: number;
   /** The peer's DHT node. */
   dhtNode(address: PeerAddress): void;
+  /** The peer at IP `witness` sees us at `ip`. */
+  seenAs(ip: string, witness: string): void;
   /** Resolves when the store takes blocks again. */
   drained(): Promise<void>;
   blockBegan(session: PeerSession, piece: number, block: number): void;
@@ -371,6 +373,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   extendedHandshake(handshake: ExtendedHandshake): void {
     if (handshake.v) this.client = printable(handshake.v);
+    if (handshake.yourip) this.#swarm.seenAs(handshake.yourip, this.address.ip);
     this.#extensions.peerHandshake();
     if (this.machine.peerUploadOnly) this.#swarm.piecesChanged(this);
   }

@@ -127,7 +127,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#allowTrackers();
     this.#discovery = new Discovery(kernel, {
       id: this.id,
-      wanted: () => Math.max(0, this.peers.wanted - this.peers.pool.candidates(clock.now())),
+      wanted: () => Math.max(0, this.peers.wanted - this.peers.pool.untried(clock.now())),
       admit: (source, candidates) => this.peers.admit(source, candidates),
     });
     this.#announcer = new Announcer({
@@ -147,6 +147,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
       key: random.below(2 ** 32),
       onPeers: (peers, { url, from }) =>
         void this.peers.admit(`tracker:${hostOf(url)}`, peers.map((address) => ({ address, namedBy: from }))),
+      onExternalIp: (ip, from) => this.seenAs(ip, from ?? ""),
       onStatus: (status) => kernel.tell(trackerStatus, { ...this.#event(), status }),
     });
   }
@@ -359,6 +360,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** The UDP port of the DHT node that peers are told of, 0 without one. */
   get dhtPort(): number {
     return this.private ? 0 : this.#kernel.bus.get(dhtService, "dht")?.port ?? 0;
+  }
+
+  seenAs(ip: string, witness: string): void {
+    this.peers.seenAs(ip, witness);
   }
 
   dhtNode(address: PeerAddress): void {

@@ -15,13 +15,14 @@ import {
   peerConnected,
   type PeerEvent,
 } from "../api/mod.ts";
-import { bytesEqual, ipScope, type PeerAddress, ProtocolError, toHex } from "../wire/mod.ts";
+import { bytesEqual, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
 import { readCandidate } from "./candidate.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import { dialAndShake, type ShakenPeer } from "./connect.ts";
 import type { Kernel } from "./kernel.ts";
 import { resolveNamed } from "./named_peer.ts";
+import { OwnAddress } from "./own_address.ts";
 import { PeerPool, type PoolPeer } from "./peer_pool.ts";
 import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
 
@@ -59,6 +60,7 @@ export class SwarmPeers {
   readonly #choker: Choker;
   /** Who sent blocks, by session: to ban them even after they left. */
   readonly #contributors = new Map<number, PeerAddress>();
+  readonly #ownAddress = new OwnAddress();
   #rechokeAt = 0;
 
   constructor(kernel: Kernel, swarm: PeersSwarm) {
@@ -106,6 +108,13 @@ export class SwarmPeers {
     const addresses: PeerAddress[] = [];
     for (const text of texts) addresses.push(...await resolveNamed(this.#kernel.host.net, text));
     await this.admit("user", addresses.map((address) => ({ address })), true);
+  }
+
+  /** Somebody at IP `witness` sees us at `ip`: candidates are ranked by that (BEP 40). */
+  seenAs(ip: string, witness: string): void {
+    const own = this.#ownAddress.seen(ip, witness);
+    // The port counts between two peers behind one address alone.
+    if (own !== undefined) this.pool.setSelf(peerAddress(own, this.#kernel.listenPort || 1));
   }
 
   /** Whether it would dial now, given the chance. */
