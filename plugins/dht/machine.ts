@@ -302,8 +302,10 @@ export class DhtMachine {
     if (proven) this.#outbox.push({ bytes: encodeMessage(answer(now, query, from, this.#known)), to: from });
     // Whoever only asks (BEP 43) would not answer, and belongs into no table.
     const { id } = query.arguments;
+    // A ping is answered at once: two that ask each other for proof would wait for each other.
+    const holds = !proven && query.method !== "ping";
     const wanted = !query.readOnly && id !== undefined &&
-      (!proven || (!this.#tables[from.family].has(from) && this.#tables[from.family].wants(id)));
+      (holds || (proven && !this.#tables[from.family].has(from) && this.#tables[from.family].wants(id)));
     if (wanted && this.#probe(now, query, from, proven ? Infinity : length)) return;
     if (proven) return;
     const bytes = trimmed(answer(now, query, from, this.#known), length);
