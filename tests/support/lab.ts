@@ -35,6 +35,20 @@ export interface Published {
   readonly tracker: Tracker;
 }
 
+/** Writes a payload into the folder `data`, and makes the file `torrent` for it. */
+export async function makeTorrent(
+  payload: Payload,
+  { data, torrent, trackers }: { data: string; torrent: string; trackers: readonly string[] },
+): Promise<{ infoHash: string; pads: PayloadFile[] }> {
+  await writePayload(data, below(payload));
+  const { name, pieceLength, pads, private: isPrivate } = payload;
+  const options = { path: `${data}/${name}`, out: torrent, pieceLength, pads, private: isPrivate, trackers };
+  const maker = new URL("make_torrent.py", import.meta.url).pathname;
+  const { code, stdout, stderr } = await run(python, maker, JSON.stringify(options));
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
 /** A network of two ends and a folder, for one transfer: seeders stand at the left end, with the tracker, leechers at the right. */
 export class Lab implements AsyncDisposable {
   readonly #network: NetworkPair;
@@ -62,22 +76,9 @@ export class Lab implements AsyncDisposable {
   /** Writes a payload, makes its torrent and starts a tracker for it. */
   async publish(payload: Payload): Promise<Published> {
     const data = await this.folder("data");
-    await writePayload(data, below(payload));
     const torrent = `${this.root}/${payload.name}.torrent`;
-    const url = `http://${this.#network.left.ip}:${trackerPort}/announce`;
-    const { pieceLength, pads, private: isPrivate } = payload;
-    const options = {
-      path: `${data}/${payload.name}`,
-      out: torrent,
-      pieceLength,
-      pads,
-      private: isPrivate,
-      trackers: [url],
-    };
-    const maker = new URL("make_torrent.py", import.meta.url).pathname;
-    const { code, stdout, stderr } = await run(python, maker, JSON.stringify(options));
-    assert.equal(code, 0, stderr);
-    const made = JSON.parse(stdout) as { infoHash: string; pads: PayloadFile[] };
+    const trackers = [`http://${this.#network.left.ip}:${trackerPort}/announce`];
+    const made = await makeTorrent(payload, { data, torrent, trackers });
     return { payload, torrent, data, tracker: await this.#track(made.infoHash), ...made };
   }
 
@@ -178,17 +179,27 @@ export interface Need {
   available(): Promise<string | undefined>;
 }
 
-/**
- * Declares a test of one or more cases, each with a lab of its own and all at the same time (clients spend most of a
- * small transfer waiting for their own timers). Where something it needs is missing, it is ignored and its name says
- * why, or it fails when `CI=true` or `WEFT_REQUIRE_CLIENTS=1`.
- */
+/** Declares a test of one or more cases, each with a lab of its own, as `clientTest` does. */
 export async function labTest(
   name: string,
   needs: readonly Need[],
   cases: Readonly<Record<string, (lab: Lab) => Promise<void>>>,
 ): Promise<void> {
-  const reasons = await Promise.all([namespacesMissing(), ...[...needs, opentracker, libtorrent].map(missing)]);
+  await clientTest(name, [...needs, opentracker, libtorrent], Lab.open, cases);
+}
+
+/**
+ * Declares a test of one or more cases, each in a place of its own that `open` makes, and all at the same time (clients
+ * spend most of a small transfer waiting for their own timers). Where something it needs is missing, it is ignored and
+ * its name says why, or it fails when `CI=true` or `WEFT_REQUIRE_CLIENTS=1`.
+ */
+export async function clientTest<Place extends AsyncDisposable>(
+  name: string,
+  needs: readonly Need[],
+  open: () => Promise<Place>,
+  cases: Readonly<Record<string, (place: Place) => Promise<void>>>,
+): Promise<void> {
+  const reasons = await Promise.all([namespacesMissing(), ...needs.map(missing)]);
   const reason = reasons.find((reason) => reason !== undefined);
   const required = Deno.env.get("CI") === "true" || Deno.env.get("WEFT_REQUIRE_CLIENTS") === "1";
   Deno.test({
@@ -196,7 +207,7 @@ export async function labTest(
     ignore: reason !== undefined && !required,
     async fn(test): Promise<void> {
       if (reason) throw new Error(`Cannot run here: ${reason}`);
-      // Steps that overlap can't be told apart by the sanitizers; labs end what they started.
+      // Steps that overlap can't be told apart by the sanitizers; places end what they started.
       const steps = { sanitizeExit: false, sanitizeOps: false, sanitizeResources: false };
       await Promise.all(
         Object.entries(cases).map(([name, body]) =>
@@ -204,8 +215,8 @@ export async function labTest(
             ...steps,
             name,
             async fn(): Promise<void> {
-              await using lab = await Lab.open();
-              await body(lab);
+              await using place = await open();
+              await body(place);
             },
           })
         ),
@@ -223,7 +234,7 @@ function missing(need: Need): Promise<string | undefined> {
 }
 
 /** The payload's files as paths below the folder that holds the torrent's own. */
-function below({ name, files }: Payload): PayloadFile[] {
+export function below({ name, files }: Payload): PayloadFile[] {
   return files.map(({ path, size }) => ({ path: path ? `${name}/${path}` : name, size }));
 }
 

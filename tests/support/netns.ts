@@ -17,7 +17,17 @@ export interface NetworkPair extends AsyncDisposable {
   readonly right: Site;
 }
 
-let pairs = 0;
+/** One end of a bridge, which has an IPv6 address too. */
+export interface BridgedSite extends Site {
+  readonly ip6: string;
+}
+
+/** Namespaces that share one link, as machines on a switch. Disposing ends what still runs in them, and removes all. */
+export interface NetworkBridge extends AsyncDisposable {
+  readonly sites: readonly BridgedSite[];
+}
+
+let networks = 0;
 
 /** Says why network namespaces can't be made here, or `undefined` when they can: it takes Linux, root and `ip`. */
 export async function namespacesMissing(): Promise<string | undefined> {
@@ -34,7 +44,7 @@ export async function namespacesMissing(): Promise<string | undefined> {
 /** Makes a pair of namespaces with 10.77.1.2 and 10.77.1.3 as their ends. Any number may stand at the same time. */
 export async function openNetworkPair(): Promise<NetworkPair> {
   await sweepStale();
-  const id = `weft-${Deno.pid}-${pairs++}`;
+  const id = `weft-${Deno.pid}-${networks++}`;
   const left = site(`${id}-left`, "10.77.1.2");
   const right = site(`${id}-right`, "10.77.1.3");
   const close = async (): Promise<void> => {
@@ -53,6 +63,44 @@ export async function openNetworkPair(): Promise<NetworkPair> {
     throw new Error("Cannot open a pair of network namespaces", { cause });
   }
   return { left, right, [Symbol.asyncDispose]: close };
+}
+
+/**
+ * Makes `count` namespaces on one bridge, with 10.77.2.2, 10.77.2.3 … and fd77::2, fd77::3 … as their addresses.
+ * Multicast reaches all of them. Any number may stand at the same time.
+ */
+export async function openNetworkBridge(count: number): Promise<NetworkBridge> {
+  await sweepStale();
+  const id = `weft-${Deno.pid}-${networks++}`;
+  const hub = `${id}-hub`;
+  const sites = Array.from({ length: count }, (_, index) => ({
+    ...site(`${id}-${index}`, `10.77.2.${index + 2}`),
+    ip6: `fd77::${index + 2}`,
+  }));
+  const close = async (): Promise<void> => {
+    for (const name of [...sites.map(({ name }) => name), hub]) await removeNamespace(name);
+  };
+  try {
+    await ip("netns", "add", hub);
+    // Without a querier, a bridge that snoops forgets who listens to a group.
+    await ip("-n", hub, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0");
+    await ip("-n", hub, "link", "set", "bridge", "up");
+    for (const [index, { name, ip: ipv4, ip6 }] of sites.entries()) {
+      await ip("netns", "add", name);
+      await ip("-n", name, "link", "set", "lo", "up");
+      await ip("-n", hub, "link", "add", `port${index}`, "type", "veth", "peer", "name", "cable", "netns", name);
+      await ip("-n", hub, "link", "set", `port${index}`, "master", "bridge", "up");
+      // The link-local address is to be had at once, without a look for another who has it.
+      await ip("netns", "exec", name, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/cable/accept_dad");
+      await ip("-n", name, "addr", "add", `${ipv4}/24`, "dev", "cable");
+      await ip("-n", name, "addr", "add", `${ip6}/64`, "dev", "cable", "nodad");
+      await ip("-n", name, "link", "set", "cable", "up");
+    }
+  } catch (cause) {
+    await close();
+    throw new Error("Cannot open a bridge of network namespaces", { cause });
+  }
+  return { sites, [Symbol.asyncDispose]: close };
 }
 
 /** Waits until process `pid` (in whatever namespace it lives) or a neighbour there listens on TCP `port`. */

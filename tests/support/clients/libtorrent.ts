@@ -6,7 +6,8 @@ import {
   type RunningClient,
   type SeedRequest,
 } from "./client.ts";
-import { run } from "../netns.ts";
+import { run, type Site } from "../netns.ts";
+import { Steered } from "./steered.ts";
 
 /** The distribution's own Python: the one that its libtorrent package is for. */
 export const python = "/usr/bin/python3";
@@ -48,4 +49,19 @@ async function start(
 ): Promise<RunningClient> {
   const options = { role, torrent, ip: site.ip, port, stats: `${scratch}/stats.json`, ...more };
   return launch({ site, port, role, argv: [python, besideAdapters("libtorrent_peer.py"), JSON.stringify(options)] });
+}
+
+/** What `libtorrentNodes` needs. */
+export interface NodesRequest {
+  /** One `listen_interfaces` for each session. */
+  readonly listen: readonly string[];
+  /** Settings of every session, over those that suit a small network without discovery. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** Several libtorrent sessions in one process, steered; `libtorrent_nodes.py` says what they can be asked. */
+export async function libtorrentNodes(site: Site, request: NodesRequest): Promise<Steered> {
+  const nodes = new Steered(site, [python, besideAdapters("libtorrent_nodes.py"), JSON.stringify(request)]);
+  await nodes.ready;
+  return nodes;
 }

@@ -66,7 +66,7 @@ def nodes(session, _):
 
 
 def add(session, command):
-    """Adds a torrent by file or by magnet link."""
+    """Adds a torrent by file or by magnet link; `downloadLimit` is in bytes per second."""
     if command["torrent"].startswith("magnet:"):
         params = lt.parse_magnet_uri(command["torrent"])
     else:
@@ -76,6 +76,7 @@ def add(session, command):
     params.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
     if command.get("seed"):
         params.flags |= lt.torrent_flags.seed_mode
+    params.download_limit = command.get("downloadLimit", -1)
     if command.get("trackers"):
         params.trackers = command["trackers"]
     torrents[command.get("node", 0)] = session.add_torrent(params)

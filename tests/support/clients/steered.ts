@@ -6,6 +6,13 @@ const patience = 30_000;
 /** How much of what a program wrote besides its answers an error shows, in characters. */
 const shownTail = 4000;
 
+/** A line that a program writes. */
+interface Answer {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
 /** One answer that is waited for. */
 interface Waiter {
   readonly resolve: (result: unknown) => void;
@@ -37,7 +44,7 @@ export class Steered implements AsyncDisposable {
     this.#read = Promise.all([this.#readAnswers(), this.#readErrors()]);
   }
 
-  /** What it wrote to its error stream, the last part. */
+  /** What it wrote besides answers, the last part. */
   get log(): string {
     return this.#log;
   }
@@ -72,7 +79,7 @@ export class Steered implements AsyncDisposable {
     });
   }
 
-  #settle(id: number, { result, error }: { result?: unknown; error?: string }): void {
+  #settle(id: number, { result, error }: Omit<Answer, "id">): void {
     const waiter = this.#waiters.get(id);
     if (!waiter) return;
     this.#waiters.delete(id);
@@ -91,7 +98,11 @@ export class Steered implements AsyncDisposable {
       const parts = (rest + text).split("\n");
       rest = parts.pop()!;
       for (const line of parts) {
-        const { id, ...answer } = JSON.parse(line) as { id: number; result?: unknown; error?: string };
+        if (!line.startsWith('{"id":')) {
+          this.#log = (this.#log + line + "\n").slice(-shownTail);
+          continue;
+        }
+        const { id, ...answer } = JSON.parse(line) as Answer;
         this.#settle(id, answer);
       }
     }

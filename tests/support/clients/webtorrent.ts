@@ -6,6 +6,8 @@ import {
   type RunningClient,
   type SeedRequest,
 } from "./client.ts";
+import type { Site } from "../netns.ts";
+import { Steered } from "./steered.ts";
 
 /** webtorrent 3 over TCP, with a Node that is new enough for it; `install_clients.sh` brings both. */
 export const webtorrent: Client = {
@@ -25,6 +27,22 @@ export const webtorrent: Client = {
   leech: (request: LeechRequest): Promise<RunningClient> =>
     start("leech", request, { folder: request.out, peer: request.peer }),
 };
+
+/** What `bittorrentDht` needs. */
+export interface BittorrentDhtRequest {
+  /** Where each node listens. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  /** `host:port` of nodes to begin with. */
+  readonly bootstrap: readonly string[];
+}
+
+/** Several nodes of webtorrent's DHT in one process, steered; `bittorrent_dht.mjs` says what they can be asked. */
+export async function bittorrentDht(site: Site, request: BittorrentDhtRequest): Promise<Steered> {
+  const argv = [node(), besideAdapters("bittorrent_dht.mjs"), clientsFolder(), JSON.stringify(request)];
+  const nodes = new Steered(site, argv);
+  await nodes.ready;
+  return nodes;
+}
 
 /** Where clients that come from npm are installed: outside the repository. */
 export function clientsFolder(): string {

@@ -1,4 +1,13 @@
-import { type Client, launch, type LeechRequest, type RunningClient, type SeedRequest } from "./client.ts";
+import type { Site } from "../netns.ts";
+import {
+  besideAdapters,
+  type Client,
+  launch,
+  type LeechRequest,
+  type RunningClient,
+  type SeedRequest,
+} from "./client.ts";
+import { Steered } from "./steered.ts";
 
 const repository = new URL("../../../", import.meta.url).pathname;
 
@@ -29,6 +38,26 @@ export function weftWithProfile(profile: string): Client {
       return start("leech", request, ["--out", request.out, "--profile", file]);
     },
   };
+}
+
+/** What `steeredWeft` needs. */
+export interface SteeredRequest {
+  /** An empty folder for its profile, state and downloads. */
+  readonly scratch: string;
+  /** The profile, as YAML, but for `store` and the entry that steers it. It ends with the list of plugins. */
+  readonly profile: string;
+  /** `with` of the entry that steers it; see `weft_steer.ts`. */
+  readonly steer?: Readonly<Record<string, unknown>>;
+}
+
+/** Weft as `weft run` starts it, steered; `weft_steer.ts` says what it can be asked. */
+export async function steeredWeft(site: Site, { scratch, profile, steer = {} }: SteeredRequest): Promise<Steered> {
+  const store = `store: { path: ${scratch}/out, state: ${scratch}/weft.db }`;
+  const entry = `  - use: ${besideAdapters("weft_steer.ts")}\n    as: steer\n    with: ${JSON.stringify(steer)}`;
+  await Deno.writeTextFile(`${scratch}/weft.yaml`, `${store}\n${profile}\n${entry}\n`);
+  const weft = new Steered(site, weftCommand("run", `${scratch}/weft.yaml`, "--no-watch"));
+  await weft.ready;
+  return weft;
 }
 
 /** The lines that Weft printed with `--json`, as objects. */
