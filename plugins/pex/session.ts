@@ -161,7 +161,7 @@ export class PexSession {
         // It left and came back in between: nothing to tell.
         this.#told.delete(peer);
         this.#told.add(back);
-      } else if (dropped.push(peer) === MAX_SENT) break;
+      } else if (dropped.length < MAX_SENT) dropped.push(peer);
     }
     return dropped;
   }

@@ -132,6 +132,16 @@ Deno.test("one that left and came back in between is named neither way", () => {
   assert.equal(talk.poll(talk.due, roster, undefined), undefined);
 });
 
+Deno.test("one that came back while too many others left is not named twice either", () => {
+  const roster = rosterOf(...range(0, 100));
+  const talk = offered();
+  for (let i = 0; i < 2; i++) talk.poll(talk.due, roster, undefined);
+  update(roster, []);
+  update(roster, range(90, 10));
+  assert.deepEqual(told(talk.poll(talk.due, roster, undefined)), { added: [], dropped: range(0, 50) });
+  assert.deepEqual(told(talk.poll(talk.due, roster, undefined)), { added: [], dropped: range(50, 40) });
+});
+
 Deno.test("whoever comes and leaves, what a peer was told adds up, and never twice", () => {
   const step = fc.uniqueArray(fc.nat(150), { maxLength: 120 });
   fc.assert(fc.property(fc.array(step, { maxLength: 12 }), (steps) => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { definePlugin, object, type Plugin, wireExtensions } from "../../core/api/mod.ts";
-import { decodeExtendedHandshake, encodeExtendedHandshake, peerAddress } from "../../core/wire/mod.ts";
+import { PeerPool } from "../../core/swarm/peer_pool.ts";
+import { decodeExtendedHandshake, encodeExtendedHandshake, peerAddress, ProtocolError } from "../../core/wire/mod.ts";
+import { Budget } from "../../plugins/pex/budget.ts";
 import { contact, decodePex, encodePex, PexFlag, type PexMessage } from "../../plugins/pex/codec.ts";
+import { PexSession, SWARM_NAMED } from "../../plugins/pex/session.ts";
 import { ScriptedPeer } from "../support/scripted_peer.ts";
 import { makeTorrent, type SimPeer, SimSwarm, type SimTorrent } from "../support/sim_swarm.ts";
 
@@ -205,4 +208,62 @@ Deno.test("whoever comes along pex shows it as its source, and local addresses d
   await swarm.until(() => seed.host.ip in peersOf(hub));
   assert.equal(peersOf(hub)[seed.host.ip], "pex");
   assert.equal(known(hub), 0);
+});
+
+/** A message with room for 100 peers, and where they stand in it. */
+const LIE = new TextEncoder().encode(`d5:added600:${"x".repeat(600)}e`);
+const LIE_AT = "d5:added600:".length;
+
+Deno.test("a hundred thousand peers that liars name in an hour leave the pool at its bound", async () => {
+  await using swarm = new SimSwarm(8);
+  // All connections are taken, so that nobody is dialed.
+  const hub = await swarm.peer("hub", { profile: { ...pex, limits: { connections: 20 } } });
+  await swarm.add(hub, torrent, { peers: ["192.0.2.7:6881"] });
+  const liars: ScriptedPeer[] = [];
+  for (let i = 0; i < 20; i++) liars.push(await stranger(swarm, `liar ${i}`, hub));
+  await swarm.simulation.run(1_000);
+  const id = offers(liars[0])[0]!;
+  const lie = LIE.slice();
+  let named = 0;
+  for (let minute = 0; minute < 50; minute++) {
+    for (const liar of liars) {
+      for (let i = 0; i < 100; i++, named++) {
+        lie.set([20 + (named >> 16), named >> 8 & 255, named & 255, 9, 26, 225], LIE_AT + 6 * i);
+      }
+      liar.say((writer) => writer.extended(id, lie));
+    }
+    await swarm.simulation.run(62_000);
+    assert.ok(hub.runtime.swarm(torrent.id).candidates <= 2_000);
+  }
+  assert.equal(named, 100_000);
+  assert.equal(hub.runtime.swarm(torrent.id).candidates, 2_000);
+  assert.ok(liars.every(({ closed }) => !closed));
+});
+
+Deno.test("a million peers that ever new liars name push out nobody whom others named, and most aren't even looked at", () => {
+  const random = { bytes: (length: number) => new Uint8Array(length), below: () => 0 };
+  const pool = new PeerPool({ random });
+  const honest = Array.from({ length: 300 }, (_, i) => peerAddress(`93.184.${i >> 8}.${i & 255}`, 6881));
+  for (const address of honest) pool.add(0, address, "tracker");
+  const named = new Budget(0, SWARM_NAMED);
+  let [said, taken] = [0, 0];
+  for (let liar = 0; said < 1_000_000; liar++) {
+    const session = new PexSession({ now: liar * 100, ip: "192.0.2.1", random });
+    try {
+      for (;;) {
+        const lie = LIE.slice();
+        for (let i = 0; i < 100; i++, said++) {
+          lie.set([20 + (said >> 16), said >> 8 & 255, said & 255, 9, 26, 225], LIE_AT + 6 * i);
+        }
+        const found = session.handleMessage(liar * 100, lie, { swarm: named, seeding: false });
+        for (const address of found) if (pool.add(liar * 100, address, "pex")) taken++;
+        assert.ok(pool.size <= 2_000);
+      }
+    } catch (error) {
+      assert.ok(error instanceof ProtocolError);
+    }
+  }
+  assert.ok(honest.every(({ key }) => pool.get(key)));
+  assert.equal(pool.size, 2_000);
+  assert.ok(taken < 3_000, `${taken} taken`);
 });
