@@ -8,20 +8,14 @@
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
-import { CommandError, type Host, parseSize, type Runtime, type Settings } from "../core/api/mod.ts";
+import { CommandError, type Host, parseSize } from "../core/api/mod.ts";
 import { StallProbe } from "../core/cli/stall_probe.ts";
-import { pluginResolver } from "../core/cli/mod.ts";
-import { loadProfile } from "../core/config/mod.ts";
 import { type DenoHost, denoHost } from "../core/host/deno/mod.ts";
-import { startRuntime } from "../core/runtime/mod.ts";
-import { builtins } from "../plugins/mod.ts";
 import { held } from "../tests/support/leak_check.ts";
-import { writePayload } from "../tests/support/payload.ts";
-import { buildInfo, encodeMetainfo } from "../core/wire/mod.ts";
+import { seedPayload, settings, sleep, start } from "./bench_swarm.ts";
 
 const PEERS = 10;
 const RELOADS = 50;
-const PIECE_LENGTH = 1 << 20;
 
 /** A plugin that acquires one of everything; `WORD` makes each version of it another code. */
 const PLUGIN = `import { definePlugin, discoverPeers, object, optional, pieceVerified, string } from "weft";
@@ -73,58 +67,6 @@ function counting(host: DenoHost): Host & { timers(): number } {
       },
     },
   };
-}
-
-async function settings(
-  host: Host,
-  folder: string,
-  profile: Record<string, unknown>,
-  versions: Readonly<Record<string, string>> = {},
-): Promise<Settings> {
-  const resolve = pluginResolver({ builtins, host, version: "0" });
-  return await loadProfile({
-    value: {
-      listen: "127.0.0.1:0",
-      store: { path: `${folder}/data`, state: `${folder}/state.db` },
-      plugins: [{ use: "tcp" }, { use: "tracker_http" }],
-      ...profile,
-    },
-    file: "profile",
-    baseDir: folder,
-    async resolvePlugin(request) {
-      const found = await resolve(request);
-      const version = versions[request.use];
-      return typeof found === "string" || version === undefined ? found : { ...found, version };
-    },
-  });
-}
-
-async function start(host: Host, folder: string, profile: Record<string, unknown> = {}): Promise<Runtime> {
-  await Deno.mkdir(`${folder}/data`, { recursive: true });
-  return await startRuntime({ host, settings: await settings(host, folder, profile), version: "0", builtins });
-}
-
-/** In a process of its own: seeds the torrent from 10 runtimes until its input ends. */
-async function seed(torrent: string, folder: string): Promise<void> {
-  const host = denoHost();
-  const source = await Deno.readFile(torrent);
-  const runtimes: Runtime[] = [];
-  for (let i = 0; i < PEERS; i++) {
-    const runtime = await startRuntime({
-      host,
-      settings: {
-        ...await settings(host, folder, {}),
-        store: { path: folder, state: `${folder}/../state-${i}.db` },
-      },
-      version: "0",
-    });
-    await runtime.add({ source, existing: "trust" });
-    runtimes.push(runtime);
-  }
-  console.log(JSON.stringify(runtimes.flatMap((runtime) => runtime.snapshot().listening)));
-  await Deno.stdin.read(new Uint8Array(1));
-  for (const runtime of runtimes) await runtime.stop();
-  await host.close();
 }
 
 interface Transfer {
@@ -194,36 +136,10 @@ async function transfer(
 
 /** Moves the payload with and without reloads, in turn. */
 async function compareTransfers(folder: string, size: number, runs: number): Promise<void> {
-  await writePayload(`${folder}/payload`, [{ path: "payload.bin", size }]);
-  const pieces = new Uint8Array(Math.ceil(size / PIECE_LENGTH) * 20);
-  const host = denoHost();
-  for (let i = 0; i * PIECE_LENGTH < size; i++) {
-    const range = { path: `${folder}/payload/payload.bin`, position: i * PIECE_LENGTH };
-    const hash = await host.disk.digest("sha1", [{ ...range, length: Math.min(PIECE_LENGTH, size - range.position) }]);
-    pieces.set(hash!, i * 20);
-  }
-  await host.close();
-  const info = buildInfo({ name: "payload.bin", pieceLength: PIECE_LENGTH, pieces, length: size });
-  const torrent = encodeMetainfo({ info, announce: [] });
-  await Deno.writeFile(`${folder}/payload.torrent`, torrent);
   await Deno.writeTextFile(`${folder}/plugin.ts`, PLUGIN);
   await Deno.writeTextFile(`${folder}/word.ts`, 'export const word = "steady";\n');
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      import.meta.filename!,
-      "--seed",
-      `${folder}/payload.torrent`,
-      `${folder}/payload`,
-    ],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
+  const { torrent, peers, stop } = await seedPayload(folder, size, PEERS);
   try {
-    const { value } = await child.stdout.getReader().read();
-    const peers = JSON.parse(new TextDecoder().decode(value)) as string[];
     const without: Transfer[] = [];
     const across: Transfer[] = [];
     await transfer(folder, torrent, peers, 0); // compiles what both need
@@ -243,8 +159,7 @@ async function compareTransfers(folder: string, size: number, runs: number): Pro
       all.map(({ seconds }) => seconds).sort((a, b) => a - b)[all.length >> 1];
     console.log(`throughput across reloads: ${(100 * median(without) / median(across)).toFixed(1)} % of that without`);
   } finally {
-    await child.stdin.close();
-    await child.status;
+    await stop();
   }
 }
 
@@ -293,26 +208,15 @@ async function countLeaks(folder: string, reloads: number): Promise<void> {
   await real.close();
 }
 
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({
+  const { values } = parseArgs({
     args: Deno.args,
     options: {
-      seed: { type: "boolean" },
       size: { type: "string", default: "1 GiB" },
       runs: { type: "string", default: "3" },
       reloads: { type: "string", default: "1000" },
     },
-    allowPositionals: true,
   });
-  if (values.seed) {
-    const [torrent, folder] = positionals;
-    await seed(torrent, folder);
-    Deno.exit(0);
-  }
   const size = parseSize(values.size);
   if (size === undefined) throw new CommandError(`Cannot read --size "${values.size}": write it like "1 GiB"`);
   const folder = await Deno.makeTempDir({ prefix: "weft-bench-" });

@@ -40,7 +40,7 @@ export const entrySchema = object({
     write: optional(list(path())),
     env: optional(list(string({ minLength: 1, maxLength: 256 }))),
   })),
-  memory: size({ default: "256 MiB", min: "64 MiB" }),
+  memory: size({ default: "256 MiB", min: "128 MiB" }),
   drain: duration({ default: "1h" }),
 });
 
