@@ -12,6 +12,8 @@ import {
   decodeExtendedHandshake,
   decodePeers4,
   decodePeers6,
+  decodeUdpTrackerReply,
+  decodeUdpTrackerRequest,
   parseInfo,
   parseMagnet,
   parseMetainfo,
@@ -42,6 +44,8 @@ const fixtures = new URL("../tests/fixtures/", import.meta.url);
 const torrents = ["single", "multi", "pads", "private", "hybrid", "transmission", "v2"].map((name) =>
   Deno.readFileSync(new URL(`torrents/${name}.torrent`, fixtures))
 );
+const udp = (...names: readonly string[]): Uint8Array[] =>
+  names.map((name) => Deno.readFileSync(new URL(`tracker_udp/${name}.bin`, fixtures)));
 const answers = [
   "d8:completei3e10:incompletei1e8:intervali1800e12:min intervali60e5:peers12:abcdefghijkl6:peers618:abcdefghijklmnopqre",
   "d14:failure reason9:not today8:retry in2:30e",
@@ -63,6 +67,18 @@ const targets: readonly Target[] = [
   { name: "magnet", originals: magnets, throws: "ProtocolError", read: (bytes) => parseMagnet(utf8Decode(bytes)) },
   { name: "announce", originals: answers, throws: "TrackerError", read: decodeAnnounce },
   { name: "scrape", originals: scrapes, throws: "TrackerError", read: (bytes) => decodeScrape(bytes, [hash]) },
+  {
+    name: "udp asks",
+    originals: udp("aria2_connect", "aria2_announce", "libtorrent_announce"),
+    throws: "ProtocolError",
+    read: decodeUdpTrackerRequest,
+  },
+  {
+    name: "udp tells",
+    originals: udp("connect", "announce_peers", "scrape", "error_connection_id"),
+    throws: "ProtocolError",
+    read: (bytes) => ([4, 6] as const).map((family) => decodeUdpTrackerReply(bytes, family)),
+  },
   { name: "extended", originals: handshakes, throws: "ProtocolError", read: decodeExtendedHandshake },
   {
     name: "peers",
