@@ -14,6 +14,7 @@ export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tcp: () => import("./tcp/mod.ts"),
   tracker_http: () => import("./tracker_http/mod.ts"),
   tracker_udp: () => import("./tracker_udp/mod.ts"),
+  lpd: () => import("./lpd/mod.ts"),
   peers: () => import("./peers/mod.ts"),
   tracker_server: () => import("./tracker_server/mod.ts"),
   pex: () => import("./pex/mod.ts"),
