@@ -1,6 +1,6 @@
 /** Nodes as messages carry them: compact node info (BEP 5, 26 bytes; BEP 32, 38 bytes). @module */
-import { byteString, parseIp, type PeerAddress, peerAddressFromBytes, ProtocolError } from "weft";
-import { ID_LENGTH, type NodeId } from "./node_id.ts";
+import { byteString, ipScope, parseIp, type PeerAddress, peerAddressFromBytes, ProtocolError } from "weft";
+import { ID_LENGTH, isSecureId, type NodeId } from "./node_id.ts";
 
 /** A node, as somebody named it or as it answered. */
 export interface Contact {
@@ -8,14 +8,20 @@ export interface Contact {
   readonly address: PeerAddress;
 }
 
-/** The compact form of an address: 6 or 18 bytes. */
-export function encodeAddress({ ip, port }: PeerAddress): Uint8Array {
-  const { bytes } = parseIp(ip)!;
-  const compact = new Uint8Array(bytes.length + 2);
-  compact.set(bytes);
-  compact[bytes.length] = port >> 8;
-  compact[bytes.length + 1] = port & 0xff;
-  return compact;
+/** What is worked out of an address, once. */
+interface Facts {
+  /** 6 or 18 bytes. */
+  readonly compact: Uint8Array;
+  /** Whether it is public; undefined until somebody asks. */
+  open?: boolean;
+}
+
+// The addresses of a table are written into every answer, and those of a lookup judged over and over.
+const facts = new WeakMap<PeerAddress, Facts>();
+
+/** The compact form of an address: 6 or 18 bytes. It must not be changed. */
+export function encodeAddress(address: PeerAddress): Uint8Array {
+  return factsOf(address).compact;
 }
 
 /** An address of 6 or 18 bytes; undefined for another length and for port 0. */
@@ -23,7 +29,10 @@ export function decodeAddress(bytes: Uint8Array): PeerAddress | undefined {
   const end = bytes.length - 2;
   if (end !== 4 && end !== 16) return undefined;
   const port = bytes[end] << 8 | bytes[end + 1];
-  return port === 0 ? undefined : peerAddressFromBytes(bytes.subarray(0, end), port);
+  if (port === 0) return undefined;
+  const address = peerAddressFromBytes(bytes.subarray(0, end), port);
+  if (address.family === (end === 4 ? 4 : 6)) facts.set(address, { compact: bytes.slice() });
+  return address;
 }
 
 /** Compact node info of contacts of one family, 26 or 38 bytes each. */
@@ -57,12 +66,38 @@ export function decodeContacts(bytes: Uint8Array, family: 4 | 6): Contact[] {
   return contacts;
 }
 
+/** Whether an address is public: others are in a network where nobody forges many. */
+export function isPublic(address: PeerAddress): boolean {
+  const known = factsOf(address);
+  return known.open ??= ipScope(address.ip) === "public";
+}
+
+/** Whether a node's id fits its address by BEP 42; those that are not public needn't. */
+export function isSecure({ id, address }: Contact): boolean {
+  return !isPublic(address) || isSecureId(id, encodeAddress(address).subarray(0, -2));
+}
+
 /** What stands for whoever holds an address: the IPv4 address, or the /64 of IPv6, of which anybody has 2^64. */
-export function holderOf({ ip, family }: PeerAddress): string {
-  return family === 4 ? ip : byteString(parseIp(ip)!.bytes.subarray(0, 8));
+export function holderOf(address: PeerAddress): string {
+  return address.family === 4 ? address.ip : byteString(encodeAddress(address).subarray(0, 8));
 }
 
 /** The network that an address belongs to, where one party may well have all of it: /24 of IPv4, /48 of IPv6. */
-export function networkOf({ ip, family }: PeerAddress): string {
-  return family === 4 ? ip.slice(0, ip.lastIndexOf(".")) : byteString(parseIp(ip)!.bytes.subarray(0, 6));
+export function networkOf(address: PeerAddress): string {
+  const { ip, family } = address;
+  return family === 4 ? ip.slice(0, ip.lastIndexOf(".")) : byteString(encodeAddress(address).subarray(0, 6));
+}
+
+function factsOf(address: PeerAddress): Facts {
+  let known = facts.get(address);
+  if (!known) {
+    const { bytes } = parseIp(address.ip)!;
+    const compact = new Uint8Array(bytes.length + 2);
+    compact.set(bytes);
+    compact[bytes.length] = address.port >> 8;
+    compact[bytes.length + 1] = address.port & 0xff;
+    known = { compact };
+    facts.set(address, known);
+  }
+  return known;
 }

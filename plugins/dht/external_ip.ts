@@ -1,6 +1,6 @@
 /** Our own address, as the nodes that answer us see it (BEP 42). @module */
-import { ipScope, type PeerAddress } from "weft";
-import { holderOf, networkOf } from "./contact.ts";
+import type { PeerAddress } from "weft";
+import { holderOf, isPublic, networkOf } from "./contact.ts";
 
 // Votes that count at once, the latest of each network: liars with one network have one vote.
 const MAX_VOTES = 24;
@@ -24,8 +24,8 @@ export class ExternalIp {
 
   /** `from` says that it sees us at `seen`. Returns our address when it is another than before. */
   vote(seen: PeerAddress, from: PeerAddress): string | undefined {
-    if (seen.family !== from.family || ipScope(seen.ip) !== "public") return undefined;
-    const voter = ipScope(from.ip) === "public" ? networkOf(from) : holderOf(from);
+    if (seen.family !== from.family || !isPublic(seen)) return undefined;
+    const voter = isPublic(from) ? networkOf(from) : holderOf(from);
     this.#votes.delete(voter);
     this.#votes.set(voter, seen.ip);
     if (this.#votes.size > MAX_VOTES) this.#votes.delete(this.#votes.keys().next().value!);

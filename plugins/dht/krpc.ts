@@ -7,18 +7,16 @@
 import {
   byteString,
   type DictSpan,
-  type Encodable,
-  encode,
-  Encoded,
-  fromByteString,
   type PeerAddress,
   ProtocolError,
   scan,
   type Span,
   utf8Decode,
+  utf8Encode,
 } from "weft";
 import { type Contact, decodeAddress, decodeContacts, encodeAddress, encodeContacts } from "./contact.ts";
 import { ID_LENGTH, type NodeId } from "./node_id.ts";
+import { BencodeWriter } from "./writer.ts";
 
 /** What a node may be asked. */
 export type Method =
@@ -115,6 +113,8 @@ const MAX_TRANSACTION = 20;
 const MAX_TOKEN = 64;
 const MAX_ERROR_TEXT = 200;
 
+const LETTER = { query: "q", reply: "r", error: "e" } as const;
+
 /** Reads a message. Throws ProtocolError when it is none, or a response lacks what every response has. */
 export function decodeMessage(bytes: Uint8Array): Message {
   const message = scan(bytes, { maxBytes: MAX_MESSAGE, maxItems: MAX_VALUES });
@@ -149,21 +149,28 @@ export function decodeMessage(bytes: Uint8Array): Message {
   throw new ProtocolError('Cannot read DHT message: "y" must be "q", "r" or "e"');
 }
 
-/** Writes a message. */
+/** Writes a message. Throws RangeError when it is longer than 4 KiB, which none of ours is. */
 export function encodeMessage(message: Message): Uint8Array {
-  const { kind, transaction: t } = message;
+  const { kind, transaction } = message;
+  const out = new BencodeWriter().raw("d");
+  // Keys in order of their bytes.
   switch (kind) {
     case "query": {
-      const { method, arguments: a, readOnly } = message;
-      return encode({ a: writeArguments(a), q: method, ...(readOnly && { ro: 1 }), t, y: "q" });
+      out.raw("1:a");
+      writeArguments(out, message.arguments);
+      out.raw("1:q").text(message.method);
+      if (message.readOnly) out.raw("2:roi1e");
+      break;
     }
-    case "reply": {
-      const { reply, seen } = message;
-      return encode({ ...(seen && { ip: encodeAddress(seen) }), r: writeReply(reply), t, y: "r" });
-    }
+    case "reply":
+      if (message.seen) out.raw("2:ip").string(encodeAddress(message.seen));
+      out.raw("1:r");
+      writeReply(out, message.reply);
+      break;
     case "error":
-      return encode({ e: [message.code, message.text], t, y: "e" });
+      out.raw("1:el").integer(message.code).string(utf8Encode(message.text)).raw("e");
   }
+  return out.raw("1:t").string(transaction).raw("1:y1:").raw(LETTER[kind]).raw("e").end();
 }
 
 function readArguments(a: DictSpan | undefined, bytes: Uint8Array): Arguments {
@@ -216,44 +223,60 @@ function readItem(dict: DictSpan, bytes: Uint8Array): ItemFields {
   };
 }
 
-function writeArguments(a: Arguments): Encodable {
-  return {
-    ...writeItem(a),
-    id: bytesOf(a.id),
-    target: bytesOf(a.target),
-    info_hash: bytesOf(a.infoHash),
-    port: a.port,
-    implied_port: flag(a.impliedPort),
-    token: a.token,
-    want: a.want?.map((family) => `n${family}`),
-    scrape: flag(a.scrape),
-    noseed: flag(a.noseed),
-    seed: flag(a.seed),
-  };
+function writeArguments(out: BencodeWriter, a: Arguments): void {
+  out.raw("d");
+  integerField(out, "3:cas", a.cas);
+  textField(out, "2:id", a.id);
+  integerField(out, "12:implied_port", flag(a.impliedPort));
+  textField(out, "9:info_hash", a.infoHash);
+  stringField(out, "1:k", a.k);
+  integerField(out, "6:noseed", flag(a.noseed));
+  integerField(out, "4:port", a.port);
+  stringField(out, "4:salt", a.salt);
+  integerField(out, "6:scrape", flag(a.scrape));
+  integerField(out, "4:seed", flag(a.seed));
+  integerField(out, "3:seq", a.seq);
+  stringField(out, "3:sig", a.sig);
+  textField(out, "6:target", a.target);
+  stringField(out, "5:token", a.token);
+  if (a.v) out.raw("1:v").bytes(a.v);
+  if (a.want) out.raw("4:wantl").raw(a.want.map((family) => `2:n${family}`).join("")).raw("e");
+  out.raw("e");
 }
 
-function writeReply(r: Reply): Encodable {
-  return {
-    ...writeItem(r),
-    id: bytesOf(r.id),
-    nodes: r.nodes && encodeContacts(r.nodes, 4),
-    nodes6: r.nodes6 && encodeContacts(r.nodes6, 6),
-    token: r.token,
-    values: r.values?.map(encodeAddress),
-    BFsd: r.seeds,
-    BFpe: r.peers,
-    interval: r.interval,
-    num: r.num,
-    samples: r.samples && fromByteString(r.samples.join("")),
-  };
+function writeReply(out: BencodeWriter, r: Reply): void {
+  out.raw("d");
+  stringField(out, "4:BFpe", r.peers);
+  stringField(out, "4:BFsd", r.seeds);
+  textField(out, "2:id", r.id);
+  integerField(out, "8:interval", r.interval);
+  stringField(out, "1:k", r.k);
+  stringField(out, "5:nodes", r.nodes && encodeContacts(r.nodes, 4));
+  stringField(out, "6:nodes6", r.nodes6 && encodeContacts(r.nodes6, 6));
+  integerField(out, "3:num", r.num);
+  textField(out, "7:samples", r.samples?.join(""));
+  integerField(out, "3:seq", r.seq);
+  stringField(out, "3:sig", r.sig);
+  stringField(out, "5:token", r.token);
+  if (r.v) out.raw("1:v").bytes(r.v);
+  if (r.values) {
+    out.raw("6:valuesl");
+    for (const value of r.values) out.string(encodeAddress(value));
+    out.raw("e");
+  }
+  out.raw("e");
 }
 
-function writeItem({ v, k, sig, seq, salt, cas }: ItemFields): Readonly<Record<string, Encodable | undefined>> {
-  return { v: v && new Encoded(v), k, sig, seq, salt, cas };
+function integerField(out: BencodeWriter, key: string, value: number | undefined): void {
+  if (value !== undefined) out.raw(key).integer(value);
 }
 
-function bytesOf(id: NodeId | undefined): Uint8Array | undefined {
-  return id === undefined ? undefined : fromByteString(id);
+function stringField(out: BencodeWriter, key: string, value: Uint8Array | undefined): void {
+  if (value) out.raw(key).string(value);
+}
+
+function textField(out: BencodeWriter, key: string, value: string | undefined): void {
+  if (value !== undefined) out.raw(key).text(value);
 }
 
 function flag(on: boolean | undefined): number | undefined {

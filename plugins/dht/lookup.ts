@@ -1,7 +1,7 @@
 /** An iterative lookup: asks ever closer nodes until the closest have answered. @module */
-import { ipScope, type PeerAddress } from "weft";
-import { type Contact, holderOf, networkOf } from "./contact.ts";
-import { compareDistance, isSecureId, type NodeId } from "./node_id.ts";
+import type { PeerAddress } from "weft";
+import { type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { compareDistance, type NodeId } from "./node_id.ts";
 import { K, type Secure } from "./routing_table.ts";
 
 // Queries under way that may still answer in time; slow ones don't count.
@@ -112,7 +112,7 @@ export class Lookup {
       this.#blame(candidate.namer, 1);
       this.#unlist(candidate);
       candidate.id = id;
-      candidate.secure = isSecureId(id, address.ip);
+      candidate.secure = isSecure({ id, address });
       this.#list(candidate);
     } else {
       this.#blame(candidate.namer, -1);
@@ -147,7 +147,8 @@ export class Lookup {
   /** The closest nodes that answered, closest first, and with BEP 42 also the closest of those whose id is their own. */
   closest(): Answered[] {
     const found = this.#candidates.filter(({ state }) => state === "answered");
-    const chosen = new Set([...found.slice(0, K), ...this.#trusted(found).slice(0, K)]);
+    const trusted = this.#secure === "off" ? [] : found.filter(({ secure }) => secure);
+    const chosen = new Set([...found.slice(0, K), ...trusted.slice(0, K)]);
     return found.filter((candidate) => chosen.has(candidate)).map(({ id, address, token }) => ({ id, address, token }));
   }
 
@@ -158,19 +159,15 @@ export class Lookup {
   #due(): Candidate | undefined {
     const open = ({ state, namer }: Candidate): boolean =>
       state === "answered" || state === "asked" || (state === "new" && (namer?.blame ?? 0) < MAX_BLAME);
-    const first = (candidates: Iterable<Candidate>): Candidate | undefined => {
+    const first = (trusted: boolean): Candidate | undefined => {
       let seen = 0;
-      for (const candidate of candidates) {
-        if (!open(candidate)) continue;
+      for (const candidate of this.#candidates) {
+        if ((trusted && !candidate.secure) || !open(candidate)) continue;
         if (candidate.state === "new") return candidate;
         if (++seen === K) return undefined;
       }
     };
-    return first(this.#candidates) ?? (this.#secure === "prefer" ? first(this.#trusted(this.#candidates)) : undefined);
-  }
-
-  #trusted(candidates: readonly Candidate[]): Candidate[] {
-    return this.#secure === "off" ? [] : candidates.filter(({ secure }) => secure);
+    return first(false) ?? (this.#secure === "prefer" ? first(true) : undefined);
   }
 
   #blame(namer: Candidate | undefined, more: number): void {
@@ -178,10 +175,11 @@ export class Lookup {
   }
 
   #add({ id, address }: Contact, namer: Candidate | undefined): void {
-    const secure = isSecureId(id, address.ip);
-    if (id === this.#self) return;
+    const same = this.#byAddress.get(address.key);
+    if (id === this.#self || (same && (same.state !== "new" || same.id === id))) return;
+    const secure = isSecure({ id, address });
     if (!secure && this.#secure === "require") return;
-    const open = ipScope(address.ip) === "public";
+    const open = isPublic(address);
     const holder = open ? holderOf(address) : address.key;
     const known = this.#byHolder.get(holder);
     if (known && (known.state === "slow" || known.state === "failed")) {

@@ -6,12 +6,12 @@
  */
 import { type PeerAddress, ProtocolError, type Random } from "weft";
 import { Proofs, QueryBudget } from "./budget.ts";
-import type { Contact } from "./contact.ts";
+import { type Contact, isSecure } from "./contact.ts";
 import { ExternalIp } from "./external_ip.ts";
 import { ItemStore } from "./items.ts";
 import { type Arguments, decodeMessage, encodeMessage, type Message, type Method, type Reply } from "./krpc.ts";
 import { type Answered, Lookup } from "./lookup.ts";
-import { isSecureId, type NodeId, randomId, secureId } from "./node_id.ts";
+import { type NodeId, randomId, secureId } from "./node_id.ts";
 import { Outstanding, type Sent } from "./outstanding.ts";
 import { PeerStore } from "./peer_store.ts";
 import { answer, hasToken, type Knowledge, type Query, trimmed } from "./responder.ts";
@@ -365,7 +365,7 @@ export class DhtMachine {
     const { family } = from;
     const ip = this.#external[family].vote(seen, from);
     const old = this.#tables[family];
-    if (ip === undefined || this.#options.secure === "off" || isSecureId(old.id, ip)) return;
+    if (ip === undefined || this.#options.secure === "off" || isSecure({ id: old.id, address: seen })) return;
     const table = new RoutingTable(secureId(ip, this.#options.random), this.#options.secure);
     for (const { id, address, seen } of old.nodes()) table.answered(seen, { id, address });
     this.#tables[family] = table;

@@ -1,5 +1,5 @@
 /** Node ids: 160 bits, their distance (BEP 5), and their tie to an IP address (BEP 42). @module */
-import { byteString, ipScope, parseIp, type Random } from "weft";
+import { byteString, parseIp, type Random } from "weft";
 
 /**
  * A node id, an info-hash or another target: 20 bytes as a byte string (one character a byte), which is a third of a
@@ -32,19 +32,18 @@ export function randomId(random: Random): NodeId {
   return byteString(random.bytes(ID_LENGTH));
 }
 
-/** An id that fits an IP address by BEP 42. Throws ProtocolError when `ip` is none. */
+/** An id that fits an IP address by BEP 42. */
 export function secureId(ip: string, random: Random): NodeId {
   const id = random.bytes(ID_LENGTH);
-  const prefix = securePrefix(ip, id[19]);
+  const prefix = securePrefix(parseIp(ip)!.bytes, id[19]);
   id[0] = prefix >>> 24;
   id[1] = prefix >>> 16;
   id[2] = prefix >>> 8 & 0xf8 | id[2] & 0x07;
   return byteString(id);
 }
 
-/** Whether an id fits its IP address by BEP 42. Those that are not public needn't. */
-export function isSecureId(id: NodeId, ip: string): boolean {
-  if (ipScope(ip) !== "public") return true;
+/** Whether an id fits an IP address (4 or 16 bytes) by BEP 42. */
+export function isSecureId(id: NodeId, ip: Uint8Array): boolean {
   const prefix = securePrefix(ip, id.charCodeAt(19));
   return id.charCodeAt(0) === prefix >>> 24 && id.charCodeAt(1) === (prefix >>> 16 & 0xff) &&
     (id.charCodeAt(2) & 0xf8) === (prefix >>> 8 & 0xf8);
@@ -82,9 +81,10 @@ export function randomIdSharing(id: NodeId, bits: number, random: Random): NodeI
 }
 
 /** The 32 bits whose first 21 an id must begin with. */
-function securePrefix(ip: string, last: number): number {
-  const { bytes, family } = parseIp(ip)!;
-  const masked = Uint8Array.from(family === 4 ? MASK_4 : MASK_6, (mask, i) => bytes[i] & mask);
+function securePrefix(ip: Uint8Array, last: number): number {
+  const mask = ip.length === 4 ? MASK_4 : MASK_6;
+  const masked = new Uint8Array(mask.length);
+  for (let i = 0; i < mask.length; i++) masked[i] = ip[i] & mask[i];
   masked[0] |= (last & 0x07) << 5;
   return crc32c(masked);
 }

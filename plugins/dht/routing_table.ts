@@ -1,7 +1,7 @@
 /** The routing table of BEP 5: buckets of nodes that answered, dense around our own id. @module */
-import { ipScope, type PeerAddress, type Random } from "weft";
-import { type Contact, holderOf, networkOf } from "./contact.ts";
-import { compareDistance, ID_LENGTH, isSecureId, type NodeId, randomIdSharing, sharedBits } from "./node_id.ts";
+import type { PeerAddress, Random } from "weft";
+import { type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { compareDistance, ID_LENGTH, type NodeId, randomIdSharing, sharedBits } from "./node_id.ts";
 
 /** Nodes of one bucket, and how many the closest ones to a target are. */
 export const K = 8;
@@ -90,10 +90,9 @@ export class RoutingTable {
     }
     // It changed its id, as nodes do that restart; somebody who does it often gains no second place.
     if (known) this.#remove(known);
-    const secure = isSecureId(id, address.ip);
+    const secure = isSecure({ id, address });
     if (!secure && this.#secure === "require") return;
-    const open = ipScope(address.ip) === "public";
-    const network = open ? networkOf(address) : undefined;
+    const network = isPublic(address) ? networkOf(address) : undefined;
     this.#enter(now, { id, address, secure, network, seen: now, tried: now, failures: 0 });
   }
 
