@@ -5,7 +5,6 @@ import {
   formatRate,
   formatSize,
   type Runtime,
-  type Settings,
   type SwarmSnapshot,
 } from "../../api/mod.ts";
 import { toHex } from "../../wire/mod.ts";
@@ -14,11 +13,11 @@ import { collectFiles } from "../files.ts";
 import { hashFiles } from "../hash_files.ts";
 import type { Program } from "../options.ts";
 import { percent, shareDone } from "../progress.ts";
-import { defaultSettings } from "../settings.ts";
+import { loadProfile } from "../../config/mod.ts";
+import { pluginResolver } from "../resolve_plugin.ts";
 import { REDRAW_INTERVAL, StatusLine } from "../status_line.ts";
 import { buildTorrent } from "../torrent.ts";
 import { sameFiles, writeSample } from "./sample.ts";
-import { demoTracker } from "./tracker.ts";
 
 const IP = "127.0.0.1";
 const LEECHERS = 3;
@@ -26,6 +25,8 @@ const LEECHERS = 3;
 const PIECE_LENGTH = 256 * 1024;
 /** The seed's upload limit in bytes per second: less than the leechers could take, so that they share among themselves. */
 const SEED_RATE = 24 * 1024 * 1024;
+/** How often peers announce: as often as the tracker lets them, since a demo is short. */
+const TRACKER_INTERVAL = "30s";
 /** Milliseconds until the demo gives up: something is wrong with this machine's loopback then. */
 const TIME_LIMIT = 60_000;
 
@@ -56,7 +57,7 @@ export function addDemo(program: Program, context: Context): void {
 
 async function demo(context: Context, folder: string, interrupted: AbortSignal): Promise<number> {
   const { host, terminal, version } = context;
-  const { disk, clock, random, net } = host;
+  const { disk, clock, random } = host;
   const begun = clock.now();
   const say = (text: string): void => terminal.out(`${text}\n`);
 
@@ -67,30 +68,17 @@ async function demo(context: Context, folder: string, interrupted: AbortSignal):
   say(`1. Made a sample: ${files.length} files, ${formatSize(length)} of random bytes`);
 
   await using cleanup = new AsyncDisposableStack();
-  const server = await net.serve({ ip: IP, port: 0 }, demoTracker(IP));
-  cleanup.defer(() => server.close());
-  const torrent = buildTorrent({
-    name: "sample",
-    files,
-    multi: true,
-    pieceLength: PIECE_LENGTH,
-    pieces: await hashFiles(disk, files, PIECE_LENGTH, () => {}),
-    trackers: [`http://${server.address!.key}/announce`],
-    webSeeds: [],
-    private: false,
-    createdBy: `Weft ${version}`,
-    creationDate: Math.floor(clock.wall() / 1000),
-  });
-  say(
-    `2. Published it: a torrent of ${Math.ceil(length / PIECE_LENGTH)} pieces, and a tracker at ${server.address!.key}`,
-  );
-
-  const settings = await defaultSettings(context);
-  const startPeer = async (name: string): Promise<Runtime> => {
-    await disk.makeDirectory(`${folder}/${name}`);
+  const start = async (name: string, profile: Record<string, unknown>): Promise<Runtime> => {
+    const own = `${folder}/${name}`;
+    await disk.makeDirectory(own);
     const runtime = await context.start({
       host,
-      settings: peerSettings(settings, `${folder}/${name}`),
+      settings: await loadProfile({
+        value: { ...profile, store: { path: own, state: `${own}/weft.db` } },
+        file: "profile of the demo",
+        baseDir: own,
+        resolvePlugin: pluginResolver(context),
+      }),
       builtins: context.builtins,
       version,
       log: ({ level, source, message }) => {
@@ -100,11 +88,38 @@ async function demo(context: Context, folder: string, interrupted: AbortSignal):
     cleanup.defer(() => runtime.stop());
     return runtime;
   };
-  const seed = await startPeer("seed");
+
+  const tracker = `${IP}:${await freePort(context)}`;
+  await start("tracker", {
+    plugins: [{ use: "tracker_server", with: { listen: tracker, interval: TRACKER_INTERVAL } }],
+  });
+  const torrent = buildTorrent({
+    name: "sample",
+    files,
+    multi: true,
+    pieceLength: PIECE_LENGTH,
+    pieces: await hashFiles(disk, files, PIECE_LENGTH, () => {}),
+    trackers: [`http://${tracker}/announce`],
+    webSeeds: [],
+    private: false,
+    createdBy: `Weft ${version}`,
+    creationDate: Math.floor(clock.wall() / 1000),
+  });
+  say(
+    `2. Published it: a torrent of ${Math.ceil(length / PIECE_LENGTH)} pieces, and a tracker at ${tracker}`,
+  );
+
+  // Only what a swarm on one machine takes: the demo reaches out to nobody.
+  const peer = {
+    listen: `${IP}:0`,
+    egress: { allow: ["loopback"] },
+    plugins: [{ use: "tcp" }, { use: "tracker_http" }],
+  };
+  const seed = await start("seed", peer);
   await seed.add({ source: torrent, existing: "check", allowLocal: true, limits: { up: SEED_RATE } });
   const leechers: Runtime[] = [];
   for (let i = 1; i <= LEECHERS; i++) {
-    const leecher = await startPeer(`leecher-${i}`);
+    const leecher = await start(`leecher-${i}`, peer);
     await leecher.add({ source: torrent, allowLocal: true });
     leechers.push(leecher);
   }
@@ -133,14 +148,11 @@ async function demo(context: Context, folder: string, interrupted: AbortSignal):
   return exitCodes.done;
 }
 
-function peerSettings(settings: Settings, folder: string): Settings {
-  return {
-    ...settings,
-    listen: [{ ip: IP, port: 0 }],
-    store: { path: folder, state: `${folder}/weft.db` },
-    egress: { allow: ["loopback"] },
-    swarms: [],
-  };
+/** A port that nobody has: the torrent names the tracker's, so it is chosen before the tracker starts. */
+async function freePort({ host: { net } }: Context): Promise<number> {
+  const listener = await net.listen({ ip: IP, port: 0 });
+  listener.close();
+  return listener.address.port;
 }
 
 /** Shows progress until every runtime has everything. */

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { parseIp, toHex } from "weft";
+import { CONNECTION_SECRET_LENGTH, ConnectionIds } from "./connection_id.ts";
+import { seeded } from "./test_tracker.ts";
+
+const ip = (text: string): Uint8Array => parseIp(text)!.bytes;
+const ids = new ConnectionIds(seeded().bytes(CONNECTION_SECRET_LENGTH));
+const here = ip("192.0.2.1");
+
+Deno.test("a connection id is good for the address that it was given to, for two minutes", () => {
+  const issued = [0, 7_999, 8_000, 123_456_789];
+  for (const now of issued) {
+    const id = ids.give(now, here);
+    for (const later of [0, 60_000, 120_000]) assert.ok(ids.check(now + later, here, id), `${now} + ${later}`);
+    assert.ok(!ids.check(now + 130_000, here, id));
+    assert.ok(!ids.check(now + 256 * 8_000, here, id), "its span's number comes again");
+    assert.ok(!ids.check(now, ip("192.0.2.2"), id));
+    assert.ok(!ids.check(now, ip("2001:db8::1"), id));
+  }
+});
+
+Deno.test("connection ids begin with 0, and the rest can't be told from other ids", () => {
+  const given = Array.from({ length: 1_000 }, (_, i) => ids.give(0, ip(`192.0.${i >> 8}.${i & 255}`)));
+  assert.ok(given.every((id) => id.length === 8 && id[0] === 0));
+  assert.equal(new Set(given.map(toHex)).size, 1_000);
+  for (let byte = 2; byte < 8; byte++) assert.ok(new Set(given.map((id) => id[byte])).size > 200);
+});
+
+Deno.test("an id with any bit changed, or of another secret, is no good", () => {
+  const id = ids.give(0, here);
+  for (let bit = 0; bit < 64; bit++) {
+    const other = id.slice();
+    other[bit >> 3] ^= 1 << (bit & 7);
+    assert.ok(!ids.check(0, here, other), `bit ${bit}`);
+  }
+  assert.ok(!new ConnectionIds(seeded(2).bytes(CONNECTION_SECRET_LENGTH)).check(0, here, id));
+});
