@@ -74,6 +74,7 @@ async function compile(output: string, temporary: string, part?: ProfilePart): P
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    "--allow-sys=networkInterfaces",
     // Itself alone, for `isolate: process`; but where it will stand nobody knows yet.
     "--allow-run",
     `--allow-env=${[...ENV, ...part?.env ?? []].join(",")}`,

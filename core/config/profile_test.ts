@@ -43,6 +43,7 @@ const plugins: Record<string, Plugin> = {
     object({ timeout: duration({ default: "30s", min: "1s" }), numwant: integer({ default: 200, min: 1 }) }),
   ),
   pex: fake("pex", object({})),
+  lpd: fake("lpd", object({ interfaces: list(string(), { default: [] }) })),
   dht: fake(
     "dht",
     object({
@@ -130,6 +131,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
     "tracker_udp",
     "pex",
     "dht",
+    "lpd",
     "peers",
     "tracker_server",
   ]);

@@ -103,7 +103,9 @@ export class Lan {
       if (this.#looked) this.#events.changed();
     } catch (error) {
       if (signal.aborted) return;
-      this.#sayOnce(`Cannot hear neighbours: ${error instanceof Error ? error.message : error}`, log.warn);
+      const allowed = !(error instanceof NetError && error.fault === "denied"); // what the user forbade is no surprise
+      const message = `Cannot hear neighbours: ${error instanceof Error ? error.message : error}`;
+      this.#sayOnce(message, allowed ? log.warn : log.info);
     }
   }
 

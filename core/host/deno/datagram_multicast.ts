@@ -70,7 +70,13 @@ function senderHost({ name, ips }: NetworkInterface, { family }: PeerAddress): s
   return name ? `ff02::efc0:988f%${name}` : "::";
 }
 
+/** Fails without the permission, where Deno would ask on the terminal. */
 function open(hostname: string, { port }: { port: number }): Deno.DatagramConn {
+  const [ip] = hostname.split("%");
+  const host = `${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
+  if (Deno.permissions.querySync({ name: "net", host }).state !== "granted") {
+    throw new NetError("denied", `Cannot listen on UDP "${host}": it needs the flag --allow-net`);
+  }
   try {
     return Deno.listenDatagram({ transport: "udp", hostname, port, reuseAddress: true, loopback: true });
   } catch (error) {
