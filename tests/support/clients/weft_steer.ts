@@ -63,15 +63,15 @@ export default definePlugin({
     const states: Record<string, string> = {};
     plugin.on(admitPeers, ({ source, addresses }) => {
       for (const address of addresses) {
-        const known = sources[`${address}`] ??= [];
+        const known = sources[address.key] ??= [];
         if (!known.includes(source)) known.push(source);
       }
       return undefined;
     });
     plugin.on(peerConnected, ({ address, incoming }) => {
-      connected.set(`${address}`, { address: `${address}`, incoming });
+      connected.set(address.key, { address: address.key, incoming });
     });
-    plugin.on(peerClosed, ({ address }) => void connected.delete(`${address}`));
+    plugin.on(peerClosed, ({ address }) => void connected.delete(address.key));
     plugin.on(swarmState, ({ id, state }) => {
       states[id.hex] = state;
     });
