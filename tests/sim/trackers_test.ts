@@ -5,7 +5,7 @@ import { parsePeerAddress, type TrackerStatus } from "../../core/api/mod.ts";
 import type { MemoryHost } from "../../core/host/memory/mod.ts";
 import { makeTorrent, type SimPeer, SimSwarm, type SimTorrent } from "../support/sim_swarm.ts";
 
-const INTERVAL = 1_800; // seconds
+const INTERVAL = 120; // seconds
 const MINUTE = 60_000;
 
 /** Where a simulated tracker is, what it was told, and whether it works. */
