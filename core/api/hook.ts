@@ -63,7 +63,7 @@ export interface Hook<V extends Verb = Verb, In = unknown, Out = unknown> {
   readonly types?: (input: In, output: Out) => [In, Out];
 }
 
-/** What a gather handler may return: when it wants to be asked again, in milliseconds. */
+/** What a gather handler may return: when it wants to be asked again, in milliseconds since it was asked. */
 export interface GatherReturn {
   readonly again?: number;
 }

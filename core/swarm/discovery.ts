@@ -85,7 +85,8 @@ export class Discovery {
     const now = clock.now();
     for (const plugin of asked) {
       const wish = again.get(plugin);
-      due.set(plugin, now + (wish === undefined ? this.#interval : clampAgain(wish)));
+      // A wish counts from when it was asked: who had a long answer, or waited for others, is asked at once.
+      due.set(plugin, wish === undefined ? now + this.#interval : Math.max(now, start + clampAgain(wish)));
     }
     return due.size > 0 ? Math.min(...due.values()) : now + this.#interval;
   }

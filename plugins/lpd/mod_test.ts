@@ -34,21 +34,21 @@ async function neighbour(simulation: Simulation, host: MemoryHost, family: 4 | 6
 
 const lan = { plugins: [{ use: "tcp" }, { use: "lpd" }] };
 
-Deno.test("runtimes on one network find each other within two seconds, whoever came first", async () => {
-  await using world = new SimSwarm(1);
+Deno.test("runtimes on one network find each other within two seconds, whenever the second comes", async () => {
   const torrent = makeTorrent({ length: 200_000 });
-  const { simulation } = world;
-  const host = (name: string, ip: string) => simulation.host(name, ip);
-  const early = await world.peer("early", { profile: lan }, host("early", "192.168.0.1"));
-  await world.add(early, torrent);
-  await simulation.run(90_000);
-  const late = await world.peer("late", { profile: lan }, host("late", "192.168.0.2"));
-  const start = simulation.now;
-  await world.add(late, torrent);
-  const connected = () => [early, late].every(({ runtime }) => runtime.swarm(torrent.id).peers.length === 1);
-  await world.until(connected, 2_000);
-  assert.ok(simulation.now - start <= 2_000);
-  assert.deepEqual(late.log.filter((line) => !line.startsWith("debug")), []);
+  for (const wait of [0, 1_000, 4_000, 30_000, 31_000, 33_000, 62_000, 90_000, 290_000, 301_000]) {
+    await using world = new SimSwarm(1);
+    const { simulation } = world;
+    const early = await world.seed("early", torrent, { profile: lan });
+    await simulation.run(wait);
+    const late = await world.peer("late", { profile: lan });
+    const start = simulation.now;
+    await world.add(late, torrent);
+    const connected = () => [early, late].every(({ runtime }) => runtime.swarm(torrent.id).peers.length === 1);
+    await world.until(connected, 2_000);
+    assert.ok(simulation.now - start <= 2_000);
+    assert.deepEqual([...early.log, ...late.log].filter((line) => !line.startsWith("debug")), []);
+  }
 });
 
 Deno.test("a download on the network of a seed completes without trackers, over IPv4 and over IPv6", async () => {
@@ -187,13 +187,13 @@ Deno.test("noise in the group is ignored, and what follows it is not", async () 
   using simulation = createSimulation({ seed: 11 });
   const host = simulation.host("host", "10.0.0.1");
   const { send, announce } = await neighbour(simulation, simulation.host("near", "10.0.0.2"));
-  await using bench = await startPlugin(lpd, { simulation, host, swarms: [swarm(hex, true)] });
+  await using bench = await startPlugin(lpd, { simulation, host, swarms: [swarm(hex)] });
   await simulation.run(1_000);
   for (let i = 0; i < 500; i++) await send(simulation.random.bytes(simulation.random.below(1_500)));
   await simulation.run(1_000);
   await announce([other, hex]);
   await simulation.run(1_000);
-  const { candidates } = await bench.discover(swarm(hex).id);
+  const { candidates } = await bench.discover(swarm(hex).id); // the whole of a round
   assert.deepEqual(candidates, [{ address: peerAddress("10.0.0.2", 7000), namedBy: "10.0.0.2" }]);
   assert.deepEqual([bench.log, bench.failures], [[], []]);
 });

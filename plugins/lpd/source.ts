@@ -4,11 +4,12 @@ import { PERIOD } from "./schedule.ts";
 
 // How long a round stays open, so that a neighbour is told at once (ms); other sources wait for the end of a round.
 const ROUND = 30_000;
-// As soon as the kernel lets us (ms).
+// As soon as the kernel lets us, counted from the round's start (ms): the next one follows at once.
 const SOON = 5_000;
-// An open round costs a few KiB. Downloads past this number, and seeds, learn of a neighbour when it dials them, or in
-// their next round.
-const MAX_ROUNDS = 50;
+// An open round costs a few KiB, and some work each time it begins anew. Swarms past this number learn of a neighbour
+// when it dials them, which it does as it hears our answer, or in their next round. Downloads go first.
+const MAX_ROUNDS = 200;
+const MAX_SEED_ROUNDS = 100;
 
 /** Rounds of discovery: what is known of a swarm's neighbours, and then what comes. */
 export class LpdSource {
@@ -43,8 +44,8 @@ export class LpdSource {
     // A client with both ids of a hybrid torrent announces both.
     const found = new Map<string, PeerAddress>();
     for (const hex of ids) for (const address of neighbours.of(clock.now(), hex)) found.set(address.key, address);
-    const downloads = swarms.get(ids[0])?.seeding === false;
-    if (!downloads || this.#open >= MAX_ROUNDS) {
+    const seeds = swarms.get(ids[0])?.seeding ?? true;
+    if (this.#open >= (seeds ? MAX_SEED_ROUNDS : MAX_ROUNDS)) {
       for (const address of found.values()) yield candidate(address);
       return { again: PERIOD };
     }

@@ -37,7 +37,7 @@ function setUp({ seeding = false } = {}) {
   return { simulation, source, hear, round, abort };
 }
 
-Deno.test("a download's round gives who is known, stays open, and gives who comes, each once", async () => {
+Deno.test("a round gives who is known, stays open, and gives who comes, each once", async () => {
   const { simulation, source, hear, round } = setUp();
   hear("10.0.0.1");
   const { found, again } = round();
@@ -70,21 +70,18 @@ Deno.test("an open round ends before its deadline, when its caller leaves, and w
   assert.equal(simulation.pendingTimers, 0);
 });
 
-Deno.test("a seed's round ends at once", async () => {
-  const { simulation, hear, round } = setUp({ seeding: true });
-  hear("10.0.0.1");
-  const outcome = round();
-  await simulation.settle();
-  assert.deepEqual(outcome, { found: ["10.0.0.1:7000"], again: 300_000 });
-});
-
-Deno.test("no more than 50 rounds are open at once", async () => {
-  const { simulation, source, round } = setUp();
-  const rounds = Array.from({ length: 60 }, round);
-  await simulation.settle();
-  assert.equal(source.open, 50);
-  assert.equal(rounds.filter(({ again }) => again !== undefined).length, 10);
-  source.close();
-  await simulation.settle();
-  assert.equal(source.open, 0);
+Deno.test("no more than 200 rounds are open at once, and those of seeds leave room for downloads", async () => {
+  for (const [seeding, most] of [[false, 200], [true, 100]] as const) {
+    const { simulation, source, hear, round } = setUp({ seeding });
+    hear("10.0.0.1");
+    const rounds = Array.from({ length: 210 }, round);
+    await simulation.settle();
+    assert.equal(source.open, most);
+    const ended = rounds.filter(({ again }) => again !== undefined);
+    assert.equal(ended.length, 210 - most);
+    assert.deepEqual(ended[0], { found: ["10.0.0.1:7000"], again: 300_000 });
+    source.close();
+    await simulation.settle();
+    assert.equal(source.open, 0);
+  }
 });
