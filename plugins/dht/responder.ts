@@ -99,7 +99,11 @@ export function trimmed(full: Answer, most: number): Uint8Array | undefined {
 }
 
 function* lessAndLess({ kind, transaction, reply }: Extract<Answer, { kind: "reply" }>): Generator<Answer> {
-  const { id, token, values = [], nodes = [], nodes6 = [] } = reply;
+  const { id, token, values = [], nodes = [], nodes6 = [], v, k, sig, seq } = reply;
+  // A small immutable item fits; one with key and signature hardly ever.
+  if (v) {
+    yield* [token, undefined].map((token): Answer => ({ kind, transaction, reply: { id, token, v, k, sig, seq } }));
+  }
   // Peers are what was asked for, so they go before nodes.
   for (const [peers, count] of [[8, 2], [4, 1], [3, 0], [2, 0], [1, 0], [0, 2], [0, 1], [0, 0]]) {
     yield {
