@@ -8,6 +8,22 @@ const a = parsePeerAddress("192.0.2.1:6881");
 const b = parsePeerAddress("[2001:db8::1]:6882");
 const c = parsePeerAddress("192.0.2.3:6883");
 
+const fixture = (name: string): Uint8Array =>
+  Deno.readFileSync(new URL(`../../tests/fixtures/pex/${name}`, import.meta.url));
+
+Deno.test("decodePex() reads whom libtorrent adds, in both families, and whom it drops", () => {
+  const { added, dropped, cut } = decodePex(fixture("libtorrent_added.bin"));
+  assert.deepEqual(added.map(({ address }) => address.key), [
+    "127.0.0.1:7001",
+    "127.0.0.1:7002",
+    "127.0.0.1:7004",
+    "[::1]:7006",
+  ]);
+  assert.deepEqual([added.map(({ flags }) => flags), dropped, cut], [[0, 0, 0, 0], [], 0]);
+  const later = decodePex(fixture("libtorrent_dropped.bin"));
+  assert.deepEqual([later.added, later.dropped.map(({ key }) => key)], [[], ["127.0.0.1:35364"]]);
+});
+
 Deno.test("encodePex() writes both families, with flags, and leaves out what is empty", () => {
   const message = encodePex([contact(a, PexFlag.uploadOnly), contact(b, PexFlag.utp), contact(c, 0)], [contact(c, 0)]);
   const expected = encode({
