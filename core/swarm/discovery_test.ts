@@ -72,6 +72,24 @@ Deno.test("a source says when it wants to be asked again, within reason", async 
   }
 });
 
+Deno.test("a source whose answer is long is asked again when it wants, counted from when it was asked", async () => {
+  const { simulation, discovery, rounds } = bench({
+    long: async function* (signal) {
+      yield { address: peerAddress("30.0.0.1", 1) };
+      await new Promise<void>((resolve) => {
+        const timer = simulation.clock.after(20 * SECOND, resolve);
+        signal.addEventListener("abort", () => (timer.cancel(), resolve()), { once: true });
+      });
+      return { again: 5 * SECOND };
+    },
+    short: yields(1, 30 * SECOND),
+  });
+  discovery.start();
+  await simulation.run(61 * SECOND);
+  discovery.stop();
+  assert.deepEqual(rounds, [0, 20, 40, 60].map((at) => at * SECOND));
+});
+
 Deno.test("each source is asked when it wants, however eager another is", async () => {
   const asked: string[] = [];
   const source = (name: string, again: number): Source =>
