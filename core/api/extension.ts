@@ -13,6 +13,18 @@ export interface ExtensionPeer {
   offers(name: string): boolean;
   /** The peers of this swarm that are connected now and can be dialed, this one too; of a private swarm none. */
   connected(): readonly ConnectedPeer[];
+  /** The `info` dictionary as its torrent has it, once it is known (BEP 9). */
+  metadata(): Uint8Array | undefined;
+  /** How many bytes of metadata the peer says that it has; undefined when it didn't say. */
+  metadataSize(): number | undefined;
+  /**
+   * Sends a message of this extension to another connected peer of this swarm, as a relay does (BEP 55).
+   *
+   * @returns whether there is such a peer, and it offers this extension
+   */
+  relay(to: PeerAddress, payload: Uint8Array): boolean;
+  /** Dials an address now, over this transport alone: its host dials us at the same time (BEP 55). */
+  dialNow(address: PeerAddress, transport: string): void;
   /** Names peers: they are admitted with the plugin as their source, and this peer as who named them. */
   found(addresses: readonly PeerAddress[]): void;
   /** Sends a message of this extension; nothing happens if the peer didn't offer it. */

@@ -64,6 +64,11 @@ export interface DialRequest {
 export interface AcceptRequest {
   readonly transport: string;
   readonly stream: ByteStream;
+  /**
+   * The info-hash whose SHA-1 of `req2` and itself this is, of any swarm that is here (message stream encryption's
+   * SKEY): private ones too, so it must not be told to anybody.
+   */
+  secretOf(hash: Uint8Array): Uint8Array | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -102,6 +107,17 @@ export interface PluginStateEvent {
   readonly reason: string;
   /** How long it is left out, in milliseconds. */
   readonly backoff?: number;
+}
+
+/** A peer that could not be dialed. */
+export interface PeerUnreachableEvent extends SwarmEvent {
+  readonly address: PeerAddress;
+  readonly error: string;
+}
+
+/** What this runtime does about encryption: it can, or it takes nothing else. */
+export interface StreamSecurity {
+  readonly policy: "supported" | "required";
 }
 
 /** A piece of a swarm, as events name it. */
@@ -211,6 +227,20 @@ export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; re
     onFailure: "skip",
     codec: swarmStateCodec,
   });
+
+/** A peer could not be dialed; `error` has every transport's reason. */
+export const peerUnreachable: Hook<"event", PeerUnreachableEvent, void> = defineHook<PeerUnreachableEvent>()(
+  "event",
+  "peer.unreachable",
+  { onFailure: "skip" },
+);
+
+/** How encryption is wanted of peers, under the key `mse`; trackers are told. */
+export const streamSecurity: Hook<"keyed", string, StreamSecurity> = defineHook<string, StreamSecurity>()(
+  "keyed",
+  "stream.security",
+  { onFailure: "skip" },
+);
 
 /** A peer finished its handshake. */
 export const peerConnected: Hook<"event", PeerEvent, void> = defineHook<PeerEvent>()("event", "peer.connected", {

@@ -41,15 +41,28 @@ export interface OwnHandshake {
   readonly dht: boolean;
 }
 
+/** How an incoming peer finds its swarm. */
+export interface SwarmLookup {
+  own(infoHash: InfoHash): OwnHandshake | undefined;
+  /** See AcceptRequest. */
+  readonly secretOf: (hash: Uint8Array) => Uint8Array | undefined;
+}
+
 /** Dials over the transports there are, `preferred` first, until one works, and shakes hands. All their errors are told. */
 export async function dialAndShake(
   kernel: Kernel,
   id: TorrentId,
   own: OwnHandshake,
-  to: { readonly address: PeerAddress; readonly transport?: string },
+  to: {
+    readonly address: PeerAddress;
+    /** What worked before: tried first. */
+    readonly transport?: string;
+    /** No other transport is tried. */
+    readonly only?: string;
+  },
   signal: AbortSignal,
 ): Promise<ShakenPeer> {
-  const names = kernel.bus.keys(transports);
+  const names = kernel.bus.keys(transports).filter((name) => to.only === undefined || name === to.only);
   const order = to.transport && names.includes(to.transport)
     ? [to.transport, ...names.filter((name) => name !== to.transport)]
     : names;
@@ -130,13 +143,13 @@ export async function acceptAndShake(
   kernel: Kernel,
   transport: string,
   raw: ByteStream,
-  lookup: (infoHash: InfoHash) => OwnHandshake | undefined,
+  lookup: SwarmLookup,
   signal: AbortSignal,
 ): Promise<ShakenPeer> {
   return await withTimeout(kernel.host.clock, raw, async () => {
     const opened = await kernel.bus.around(
       acceptPeer,
-      { transport, stream: raw, signal },
+      { transport, stream: raw, secretOf: lookup.secretOf, signal },
       ({ stream }) => Promise.resolve({ stream, encryption: "none" as const }),
     );
     const { stream } = opened;
@@ -150,7 +163,7 @@ export async function acceptAndShake(
     if (opened.wireId !== undefined && opened.wireId !== infoHash.hex) {
       throw new ProtocolError("Cannot shake hands: the encryption named another swarm than the handshake");
     }
-    const own = lookup(infoHash);
+    const own = lookup.own(infoHash);
     if (!own) throw new ProtocolError(`Cannot shake hands: no swarm ${infoHash.hex} here`);
     await stream.write(ourHandshake(own));
     await readExactly(stream, bytes, ACCEPT_PREFIX, HANDSHAKE_LENGTH);

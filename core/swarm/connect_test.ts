@@ -54,7 +54,7 @@ function dial(
 /** Their side: takes a stream, and answers with a handshake. */
 async function answer(
   { accepted, them }: Bench,
-  lookup = () => ({ infoHash, peerId: peerId("them"), dht: false }),
+  lookup = { own: () => ({ infoHash, peerId: peerId("them"), dht: false }), secretOf: () => undefined },
 ): Promise<ShakenPeer> {
   return await acceptAndShake(testKernel(them), "tcp", await accepted(), lookup, new AbortController().signal);
 }
@@ -136,7 +136,7 @@ Deno.test("what is accepted is wrapped by acceptPeer, whose swarm must be the ha
       testKernel(world.them, { registrations: [wraps(wireId)] }),
       "tcp",
       await world.accepted(),
-      () => ({ infoHash, peerId: peerId("them"), dht: false }),
+      { own: () => ({ infoHash, peerId: peerId("them"), dht: false }), secretOf: () => undefined },
       new AbortController().signal,
     );
   const tcp = transport(world.us, "tcp").registration;
@@ -163,7 +163,7 @@ Deno.test("an unknown swarm is not answered", async () => {
   const world = await bench();
   const dialing = dial(world, [transport(world.us, "tcp").registration]);
   dialing.catch(() => {});
-  const accepting = answer(world, () => undefined as never);
+  const accepting = answer(world, { own: () => undefined as never, secretOf: () => undefined });
   await assert.rejects(world.simulation.complete(accepting), /no swarm abab/);
   await assert.rejects(world.simulation.complete(dialing), /closed after 0 bytes|reset/);
 });

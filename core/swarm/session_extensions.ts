@@ -14,6 +14,12 @@ export interface ExtensionsSwarm {
   readonly listenPort: number;
   /** What plugins provide now. */
   readonly extensions: readonly ProvidedExtension[];
+  /** The raw `info` dictionary, once it is known. */
+  readonly metadata: Uint8Array | undefined;
+  /** Sends a message of an extension to another session. Returns whether there is one that takes it. */
+  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean;
+  /** A plugin's extension wants an address dialed. */
+  dialNow(plugin: string, address: PeerAddress, transport: string, namedBy: string): void;
   /** The connected peers that can be dialed. */
   connectedPeers(): readonly ConnectedPeer[];
   /** A plugin's extension learned of peers from a peer. */
@@ -45,8 +51,8 @@ export class SessionExtensions {
   readonly #running = new Map<string, { readonly factory: PeerExtensionFactory; readonly extension: PeerExtension }>();
   /** The message ids given so far. One is never given to another extension: messages under way must not reach it. */
   readonly #ids = new Map<string, number>();
-  #greeted = false;
-  #toldUploadOnly = false;
+  /** What our last handshake said besides the extensions; undefined before the first. */
+  #said: string | undefined;
 
   constructor(swarm: ExtensionsSwarm, session: ExtensionsSession) {
     this.#swarm = swarm;
@@ -64,7 +70,7 @@ export class SessionExtensions {
     const before = [...this.#running.keys()];
     for (const [name, { factory }] of [...this.#running]) if (wanted.get(name)?.factory !== factory) this.#end(name);
     for (const [name, provided] of wanted) {
-      if (this.#running.has(name) || !this.#begin(provided) || !this.#greeted) continue;
+      if (this.#running.has(name) || !this.#begin(provided) || this.#said === undefined) continue;
       // The peer said long ago what it speaks.
       if (machine.peerOffers(name)) this.#call(name, (extension) => extension.peerHandshake?.(true));
     }
@@ -73,15 +79,17 @@ export class SessionExtensions {
     for (const name of this.#running.keys()) ids.set(name, this.#idOf(name));
     const { uploadOnly } = this.#swarm;
     const same = before.length === this.#running.size && before.every((name) => this.#running.has(name));
-    if (this.#greeted && same && this.#toldUploadOnly === uploadOnly) return;
-    this.#greeted = true;
-    this.#toldUploadOnly = uploadOnly;
+    const metadataSize = this.#running.has("ut_metadata") ? this.#swarm.metadata?.length : undefined;
+    const said = `${uploadOnly} ${metadataSize}`;
+    if (same && this.#said === said) return;
+    this.#said = said;
     machine.sendExtendedHandshake({
       m: ids,
       v: CLIENT_VERSION,
       p: this.#swarm.listenPort || undefined,
       reqq: MAX_UPLOAD_QUEUE,
       yourip: address.ip,
+      metadataSize,
       uploadOnly: uploadOnly || undefined,
     });
   }
@@ -116,6 +124,10 @@ export class SessionExtensions {
         listening: () => this.#session.dialAddress,
         // Nobody is told who takes part in a private swarm (BEP 27), whatever a plugin does.
         connected: () => this.#swarm.private ? [] : this.#swarm.connectedPeers(),
+        metadata: () => this.#swarm.metadata,
+        metadataSize: () => machine.peerHandshake?.metadataSize,
+        relay: (to, payload) => this.#swarm.relay(name, to, payload),
+        dialNow: (to, transport) => this.#swarm.dialNow(plugin, to, transport, address.ip),
         found: (addresses) => this.#swarm.found(plugin, addresses, address.ip),
         send: (payload) => {
           machine.sendExtension(name, payload);

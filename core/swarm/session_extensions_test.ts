@@ -24,6 +24,9 @@ class Bench {
     uploadOnly: false,
     listenPort: 6881,
     extensions: [],
+    metadata: undefined,
+    relay: () => false,
+    dialNow: () => {},
     connectedPeers: () => [other],
     found: (plugin, addresses, namedBy) =>
       this.#note(`${plugin} found ${addresses.map(({ key }) => key)} by ${namedBy}`),

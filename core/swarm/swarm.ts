@@ -351,6 +351,18 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     return this.peers.connected();
   }
 
+  get metadata(): Uint8Array | undefined {
+    return this.shape?.raw;
+  }
+
+  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean {
+    return this.peers.relay(name, to, payload);
+  }
+
+  dialNow(plugin: string, address: PeerAddress, transport: string, namedBy: string): void {
+    if (!this.private) void this.peers.dialNow(plugin, { address, namedBy }, transport);
+  }
+
   found(plugin: string, addresses: readonly PeerAddress[], namedBy: string): void {
     // Of a private swarm only its trackers name peers (BEP 27), whatever a plugin does.
     if (this.private) return;
@@ -511,8 +523,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
       // Only now it shows: what it must not have is taken back.
       this.#discovery.stop();
       this.#extensionsOf = undefined;
-      this.peers.renewExtensions();
     }
+    // Peers hear that there is metadata to be had now.
+    this.peers.renewExtensions();
     // Kept as a .torrent, so that a restart needs no second fetch.
     void this.ledger.change({ source: encodeMetainfo({ info: info.raw, announce: this.#tiers }) });
   }

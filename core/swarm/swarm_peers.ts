@@ -14,6 +14,8 @@ import {
   peerClosed,
   peerConnected,
   type PeerEvent,
+  peerUnreachable,
+  type PeerUnreachableEvent,
 } from "../api/mod.ts";
 import { bytesEqual, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
@@ -125,17 +127,22 @@ export class SwarmPeers {
   /** Dials the best candidate. Resolves when that is decided. */
   async dialNext(now: number): Promise<void> {
     const peer = this.#next(now);
-    if (!peer) return;
+    if (peer) await this.#dial(peer);
+  }
+
+  async #dial(peer: PoolPeer, only?: string): Promise<void> {
     const { id, peerId, signal, clock, dhtPort } = this.#swarm;
     const { key } = peer.address;
     const own = { infoHash: id.wireIds[0], peerId, dht: dhtPort > 0 };
     this.pool.dialing(key);
     this.dialing++;
     try {
-      const shaken = await dialAndShake(this.#kernel, id, own, peer, signal);
+      const shaken = await dialAndShake(this.#kernel, id, own, { ...peer, only }, signal);
       this.#begin(shaken, peer, false);
     } catch (error) {
-      this.pool.failed(clock.now(), key, errorText(error));
+      const reason = errorText(error);
+      this.pool.failed(clock.now(), key, reason);
+      if (!signal.aborted) this.#kernel.bus.emit(peerUnreachable, this.#unreachable(peer.address, reason));
     } finally {
       this.dialing--;
     }
@@ -169,6 +176,23 @@ export class SwarmPeers {
       });
     }
     return peers;
+  }
+
+  /** Dials one candidate at once, over one transport alone. It must pass as all candidates do. */
+  async dialNow(source: string, candidate: PeerCandidate, transport: string): Promise<void> {
+    await this.admit(source, [candidate]);
+    const peer = this.pool.get(candidate.address.key);
+    if (!peer || this.wanted <= this.dialing || this.#sessionAt(candidate.address)) return;
+    await this.#dial(peer, transport);
+  }
+
+  /** Sends a message of an extension to the peer that is connected there. Returns whether there is one that takes it. */
+  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean {
+    const session = this.#sessionAt(to);
+    if (!session?.machine.peerOffers(name)) return false;
+    session.machine.sendExtension(name, payload);
+    session.flush();
+    return true;
   }
 
   /** Once a second. */
@@ -354,6 +378,17 @@ export class SwarmPeers {
       if (store.have.has(piece)) session.machine.sendAllowedFast(piece);
     }
     session.flush();
+  }
+
+  #unreachable(address: PeerAddress, error: string): PeerUnreachableEvent {
+    return { id: this.#swarm.id, name: this.#swarm.name, address, error };
+  }
+
+  #sessionAt({ key }: PeerAddress): PeerSession | undefined {
+    for (const session of this.sessions) {
+      if (session.address.key === key || session.dialAddress?.key === key) return session;
+    }
+    return undefined;
   }
 
   #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {

@@ -6,7 +6,7 @@
  */
 import { errorText } from "../api/errors.ts";
 import { type ByteStream, CommandError, type Timer } from "../api/mod.ts";
-import type { InfoHash } from "../wire/mod.ts";
+import { type InfoHash, sha1, toHex } from "../wire/mod.ts";
 import { acceptAndShake, type OwnHandshake } from "./connect.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
@@ -29,6 +29,7 @@ const MIN_SLOTS = 2;
 const SHARE_TURN = 60_000;
 // Bytes per second of a limit that a swarm has however little it used so far.
 const MIN_RATE = 4 * 1024;
+const REQ2 = new TextEncoder().encode("req2");
 // Addresses whose incoming connections are counted at once.
 const MAX_COUNTED_ADDRESSES = 10_000;
 
@@ -37,6 +38,8 @@ export class Swarms {
   readonly #kernel: Kernel;
   readonly #byKey = new Map<string, Swarm>();
   readonly #byWireId = new Map<string, Swarm>();
+  /** Info-hashes by what encrypted handshakes name them by (hex). */
+  readonly #bySecret = new Map<string, InfoHash>();
   readonly listeners: Listeners;
   readonly #shaking = new Set<ByteStream>();
   /** Handshakes under way, by IP. */
@@ -89,12 +92,18 @@ export class Swarms {
 
   add(swarm: Swarm): void {
     this.#byKey.set(swarm.id.key, swarm);
-    for (const id of swarm.id.wireIds) this.#byWireId.set(id.hex, swarm);
+    for (const id of swarm.id.wireIds) {
+      this.#byWireId.set(id.hex, swarm);
+      this.#bySecret.set(secretName(id), id);
+    }
   }
 
   delete(swarm: Swarm): void {
     this.#byKey.delete(swarm.id.key);
-    for (const id of swarm.id.wireIds) this.#byWireId.delete(id.hex);
+    for (const id of swarm.id.wireIds) {
+      this.#byWireId.delete(id.hex);
+      this.#bySecret.delete(secretName(id));
+    }
   }
 
   start(): void {
@@ -188,6 +197,8 @@ export class Swarms {
     return waiting.some((swarm) => swarm.peers.wantsDial(now));
   }
 
+  readonly #secretOf = (hash: Uint8Array): Uint8Array | undefined => this.#bySecret.get(toHex(hash))?.bytes;
+
   async #accept(transport: string, stream: ByteStream): Promise<void> {
     const refuse = (why: string): void => stream.close(new PeerClosed(why));
     const { limits, log } = this.#kernel;
@@ -202,13 +213,19 @@ export class Swarms {
     this.#shaking.add(stream);
     this.#pending.set(ip, pending + 1);
     let swarm: Swarm | undefined;
-    const lookup = (infoHash: InfoHash): OwnHandshake | undefined => {
+    const own = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
       if (!swarm || swarm.peers.pool.isBanned(ip) || swarm.peers.pool.isBanned(key)) return undefined;
       return { infoHash, peerId: swarm.peerId, dht: swarm.dhtPort > 0 };
     };
     try {
-      const shaken = await acceptAndShake(this.#kernel, transport, stream, lookup, this.#abort.signal);
+      const shaken = await acceptAndShake(
+        this.#kernel,
+        transport,
+        stream,
+        { own, secretOf: this.#secretOf },
+        this.#abort.signal,
+      );
       await swarm!.peers.accept(shaken);
     } catch (error) {
       log.debug(`Refused ${key}: ${errorText(error)}`);
@@ -219,6 +236,14 @@ export class Swarms {
       else this.#pending.delete(ip);
     }
   }
+}
+
+/** What an encrypted handshake names an info-hash by: HASH('req2', SKEY) of message stream encryption, in hex. */
+function secretName({ bytes }: InfoHash): string {
+  const named = new Uint8Array(REQ2.length + bytes.length);
+  named.set(REQ2);
+  named.set(bytes, REQ2.length);
+  return toHex(sha1(named));
 }
 
 /** What a swarm could use of a limit: more than it had, if that wasn't enough. */
