@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { libtorrent, libtorrentNodes } from "../support/clients/libtorrent.ts";
+import { libtorrent, libtorrentNodes, type TorrentStatus } from "../support/clients/libtorrent.ts";
 import type { Steered } from "../support/clients/steered.ts";
 import { bittorrentDht, webtorrent } from "../support/clients/webtorrent.ts";
-import { steeredWeft } from "../support/clients/weft.ts";
+import { steeredWeft, type WeftStatus } from "../support/clients/weft.ts";
 import { clientTest } from "../support/lab.ts";
 import { eventually, Neighbourhood } from "../support/neighbourhood.ts";
 import { single, tree } from "../support/payloads.ts";
@@ -22,16 +22,6 @@ const expanded = "e06d3183d14159228433ed599221b80bd0a5ce8352e4bdf0262f76786ef1c7
   "b7e7a9fea2c0eb269d61e3b38e450a22e754941ac78479d6c54e1faf6037881d";
 const publicKey = "77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548";
 const salt = "73616c74";
-
-interface WeftStatus {
-  readonly states: Record<string, string>;
-  readonly sources: Record<string, string[]>;
-  readonly peers: { address: string; incoming: boolean }[];
-}
-interface TorrentStatus {
-  readonly seeding: boolean;
-  readonly peers: { address: string; sources: string[] }[];
-}
 
 /** One machine: all nodes have loopback addresses of their own. */
 const oneMachine = (): Promise<Neighbourhood> => Neighbourhood.open(1);

@@ -59,6 +59,17 @@ export interface NodesRequest {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+/** What a session that is asked for its `status` says of its torrent. */
+export interface TorrentStatus {
+  readonly seeding: boolean;
+  /** From 0 to 1. */
+  readonly progress: number;
+  /** Whom local discovery found, `IP:PORT`. */
+  readonly neighbours: readonly string[];
+  /** Those it is connected to, `IP:PORT` without brackets, and who named them: `tracker`, `dht`, `pex`, `lsd`. */
+  readonly peers: readonly { readonly address: string; readonly client: string; readonly sources: readonly string[] }[];
+}
+
 /** Several libtorrent sessions in one process, steered; `libtorrent_nodes.py` says what they can be asked. */
 export async function libtorrentNodes(site: Site, request: NodesRequest): Promise<Steered> {
   const nodes = new Steered(site, [python, besideAdapters("libtorrent_nodes.py"), JSON.stringify(request)]);

@@ -7,6 +7,7 @@ Bytes are hex on the way. It ends when its input does.
 import json
 import os
 import queue
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ settings = {
     "alert_mask": lt.alert.category_t.dht_notification
     | lt.alert.category_t.dht_operation_notification
     | lt.alert.category_t.status_notification
+    | lt.alert.category_t.peer_notification
     | lt.alert.category_t.error_notification,
     "allow_multiple_connections_per_ip": True,
     "announce_to_all_tiers": True,
@@ -43,6 +45,7 @@ settings = {
 }
 sessions = [lt.session({**settings, "listen_interfaces": listen}) for listen in options["listen"]]
 torrents = {}
+neighbours = {}
 
 
 def digest(text):
@@ -90,7 +93,7 @@ def connect(_, command):
 
 
 def status(_, command):
-    """What the session's torrent has, and who its peers are."""
+    """What the session's torrent has, who its peers are, and whom local discovery found."""
     torrent = torrents[command.get("node", 0)]
     now = torrent.status()
     sources = [
@@ -107,7 +110,12 @@ def status(_, command):
         }
         for peer in torrent.get_peer_info()
     ]
-    return {"seeding": now.is_seeding, "progress": now.progress, "known": now.list_peers, "peers": peers}
+    return {
+        "seeding": now.is_seeding,
+        "progress": now.progress,
+        "neighbours": sorted(neighbours.get(command.get("node", 0), [])),
+        "peers": peers,
+    }
 
 
 def announce(_, command):
@@ -229,7 +237,9 @@ answer({"id": 0}, result=[session.listen_port() for session in sessions])
 while True:
     while not lines.empty():
         begin(lines.get())
-    for session in sessions:
+    for index, session in enumerate(sessions):
         for alert in session.pop_alerts():
+            if alert.what() == "lsd_peer":  # which has no class in Python
+                neighbours.setdefault(index, set()).add(re.search(r"peer \[ (\S+)", alert.message())[1])
             offer(session, alert)
     time.sleep(0.02)

@@ -12,7 +12,13 @@ import { Steered } from "./steered.ts";
 const repository = new URL("../../../", import.meta.url).pathname;
 
 /** What Weft needs, as the README shows it. */
-const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env=LOG_STREAM,LOG_TOKENS"];
+const permissions = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-sys=networkInterfaces",
+  "--allow-env=LOG_STREAM,LOG_TOKENS",
+];
 
 /** Weft itself, from this tree, as its users start it. */
 export const weft: Client = {
@@ -48,6 +54,16 @@ export interface SteeredRequest {
   readonly profile: string;
   /** `with` of the entry that steers it; see `weft_steer.ts`. */
   readonly steer?: Readonly<Record<string, unknown>>;
+}
+
+/** What a Weft that is asked for its `status` says. */
+export interface WeftStatus {
+  /** The state of each swarm, by info-hash. */
+  readonly states: Readonly<Record<string, string>>;
+  /** Which entries named each address. */
+  readonly sources: Readonly<Record<string, readonly string[]>>;
+  /** Connected peers, of all swarms. */
+  readonly peers: readonly { readonly address: string; readonly incoming: boolean }[];
 }
 
 /** Weft as `weft run` starts it, steered; `weft_steer.ts` says what it can be asked. */
