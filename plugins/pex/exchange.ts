@@ -10,10 +10,10 @@ import { PexSession, type SessionRecord, SWARM_NAMED } from "./session.ts";
 
 // How often it is looked who is due (ms).
 const TICK = 1_000;
-// Messages of one tick, where many peers came at once: it must not hold up the thread. All have their turn in half a
-// minute.
-const LEAST_PER_TICK = 8;
-const TICKS_FOR_ALL = 30;
+// Messages of one tick, where many peers came at once: it must not hold up the thread. All have their turn in less than
+// the minute that BEP 11 sets.
+const LEAST_PER_TICK = 4;
+const TICKS_FOR_ALL = 50;
 
 /** What all sessions of one swarm share. */
 interface SwarmPex {

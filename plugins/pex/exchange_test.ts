@@ -57,13 +57,13 @@ class Bench implements Disposable {
   }
 }
 
-Deno.test("two hundred who come at once are told in turns, within half a minute, from one look a tick", async () => {
+Deno.test("two hundred who come at once are told in turns, within a minute, from one look a tick", async () => {
   using bench = new Bench();
   for (let n = 0; n < 200; n++) bench.join(n);
   let before = 0;
-  for (let second = 1; second <= 35; second++) {
+  for (let second = 1; second <= 56; second++) {
     await bench.simulation.run(1_000);
-    assert.ok(bench.sent.size - before <= 8, `${bench.sent.size - before} messages in a second`);
+    assert.ok(bench.sent.size - before <= 4, `${bench.sent.size - before} messages in a second`);
     assert.ok(bench.looks <= second);
     before = bench.sent.size;
   }
