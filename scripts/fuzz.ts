@@ -20,6 +20,7 @@ import {
   utf8Decode,
   utf8Encode,
 } from "../core/wire/mod.ts";
+import { decodeAnnounce as decodeLocalAnnounce } from "../plugins/lpd/codec.ts";
 import { decodeAnnounce, decodeScrape } from "../plugins/tracker_http/codec.ts";
 import { liars, mutations } from "../tests/support/liars.ts";
 
@@ -44,8 +45,9 @@ const fixtures = new URL("../tests/fixtures/", import.meta.url);
 const torrents = ["single", "multi", "pads", "private", "hybrid", "transmission", "v2"].map((name) =>
   Deno.readFileSync(new URL(`torrents/${name}.torrent`, fixtures))
 );
-const udp = (...names: readonly string[]): Uint8Array[] =>
-  names.map((name) => Deno.readFileSync(new URL(`tracker_udp/${name}.bin`, fixtures)));
+const captured = (folder: string) => (...names: readonly string[]): Uint8Array[] =>
+  names.map((name) => Deno.readFileSync(new URL(`${folder}/${name}.bin`, fixtures)));
+const [udp, local] = [captured("tracker_udp"), captured("lpd")];
 const answers = [
   "d8:completei3e10:incompletei1e8:intervali1800e12:min intervali60e5:peers12:abcdefghijkl6:peers618:abcdefghijklmnopqre",
   "d14:failure reason9:not today8:retry in2:30e",
@@ -78,6 +80,12 @@ const targets: readonly Target[] = [
     originals: udp("connect", "announce_peers", "scrape", "error_connection_id"),
     throws: "ProtocolError",
     read: (bytes) => ([4, 6] as const).map((family) => decodeUdpTrackerReply(bytes, family)),
+  },
+  {
+    name: "local",
+    originals: local("libtorrent_ipv4", "libtorrent_ipv6", "aria2_ipv4", "transmission_ipv4"),
+    throws: "ProtocolError",
+    read: decodeLocalAnnounce,
   },
   { name: "extended", originals: handshakes, throws: "ProtocolError", read: decodeExtendedHandshake },
   {

@@ -103,9 +103,10 @@ export class Lan {
       if (this.#looked) this.#events.changed();
     } catch (error) {
       if (signal.aborted) return;
-      const allowed = !(error instanceof NetError && error.fault === "denied"); // what the user forbade is no surprise
+      // What the user forbade, or the network doesn't have, is no surprise.
+      const expected = error instanceof NetError && (error.fault === "denied" || error.fault === "unreachable");
       const message = `Cannot hear neighbours: ${error instanceof Error ? error.message : error}`;
-      this.#sayOnce(message, allowed ? log.warn : log.info);
+      this.#sayOnce(message, expected ? log.info : log.warn);
     }
   }
 
