@@ -27,5 +27,6 @@ export function estimateBloom(filter: Uint8Array): number {
     for (let bit = 0; bit < 8; bit++) if ((byte >> bit & 1) === 0) zeros++;
   }
   // A full filter says no more than one with a single zero.
-  return Math.log(Math.min(BITS - 1, Math.max(1, zeros)) / BITS) / (HASHES * Math.log(1 - 1 / BITS));
+  const size = Math.log(Math.max(1, zeros) / BITS) / (HASHES * Math.log(1 - 1 / BITS));
+  return Math.max(0, size);
 }

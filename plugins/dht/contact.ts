@@ -6,22 +6,18 @@ import { ID_LENGTH, isSecureId, type NodeId } from "./node_id.ts";
 export interface Contact {
   readonly id: NodeId;
   readonly address: PeerAddress;
+  /** The compact form of the address, where it is at hand: those of a table are written into every answer. */
+  readonly compact?: Uint8Array;
 }
 
-/** What is worked out of an address, once. */
-interface Facts {
-  /** 6 or 18 bytes. */
-  readonly compact: Uint8Array;
-  /** Whether it is public; undefined until somebody asks. */
-  open?: boolean;
-}
-
-// The addresses of a table are written into every answer, and those of a lookup judged over and over.
-const facts = new WeakMap<PeerAddress, Facts>();
-
-/** The compact form of an address: 6 or 18 bytes. It must not be changed. */
-export function encodeAddress(address: PeerAddress): Uint8Array {
-  return factsOf(address).compact;
+/** The compact form of an address: 6 or 18 bytes. */
+export function encodeAddress({ ip, port }: PeerAddress): Uint8Array {
+  const { bytes } = parseIp(ip)!;
+  const compact = new Uint8Array(bytes.length + 2);
+  compact.set(bytes);
+  compact[bytes.length] = port >> 8;
+  compact[bytes.length + 1] = port & 0xff;
+  return compact;
 }
 
 /** An address of 6 or 18 bytes; undefined for another length and for port 0. */
@@ -29,19 +25,16 @@ export function decodeAddress(bytes: Uint8Array): PeerAddress | undefined {
   const end = bytes.length - 2;
   if (end !== 4 && end !== 16) return undefined;
   const port = bytes[end] << 8 | bytes[end + 1];
-  if (port === 0) return undefined;
-  const address = peerAddressFromBytes(bytes.subarray(0, end), port);
-  if (address.family === (end === 4 ? 4 : 6)) facts.set(address, { compact: bytes.slice() });
-  return address;
+  return port === 0 ? undefined : peerAddressFromBytes(bytes.subarray(0, end), port);
 }
 
 /** Compact node info of contacts of one family, 26 or 38 bytes each. */
 export function encodeContacts(contacts: readonly Contact[], family: 4 | 6): Uint8Array {
   const size = ID_LENGTH + (family === 4 ? 6 : 18);
   const bytes = new Uint8Array(contacts.length * size);
-  contacts.forEach(({ id, address }, n) => {
+  contacts.forEach(({ id, address, compact }, n) => {
     for (let i = 0; i < ID_LENGTH; i++) bytes[n * size + i] = id.charCodeAt(i);
-    bytes.set(encodeAddress(address), n * size + ID_LENGTH);
+    bytes.set(compact ?? encodeAddress(address), n * size + ID_LENGTH);
   });
   return bytes;
 }
@@ -67,14 +60,13 @@ export function decodeContacts(bytes: Uint8Array, family: 4 | 6): Contact[] {
 }
 
 /** Whether an address is public: others are in a network where nobody forges many. */
-export function isPublic(address: PeerAddress): boolean {
-  const known = factsOf(address);
-  return known.open ??= ipScope(address.ip) === "public";
+export function isPublic({ ip }: PeerAddress): boolean {
+  return ipScope(ip) === "public";
 }
 
 /** Whether a node's id fits its address by BEP 42; those that are not public needn't. */
 export function isSecure({ id, address }: Contact): boolean {
-  return !isPublic(address) || isSecureId(id, encodeAddress(address).subarray(0, -2));
+  return !isPublic(address) || isSecureId(id, parseIp(address.ip)!.bytes);
 }
 
 /** What stands for whoever holds an address: the IPv4 address, or the /64 of IPv6, of which anybody has 2^64. */
@@ -86,18 +78,4 @@ export function holderOf(address: PeerAddress): string {
 export function networkOf(address: PeerAddress): string {
   const { ip, family } = address;
   return family === 4 ? ip.slice(0, ip.lastIndexOf(".")) : byteString(encodeAddress(address).subarray(0, 6));
-}
-
-function factsOf(address: PeerAddress): Facts {
-  let known = facts.get(address);
-  if (!known) {
-    const { bytes } = parseIp(address.ip)!;
-    const compact = new Uint8Array(bytes.length + 2);
-    compact.set(bytes);
-    compact[bytes.length] = address.port >> 8;
-    compact[bytes.length + 1] = address.port & 0xff;
-    known = { compact };
-    facts.set(address, known);
-  }
-  return known;
 }

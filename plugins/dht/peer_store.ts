@@ -53,7 +53,7 @@ export class PeerStore {
   /** A peer announced itself; returns whether there was room for it. */
   announce(now: number, infoHash: NodeId, address: PeerAddress, seed: boolean): boolean {
     const known = this.#swarms.get(infoHash)?.get(address.key);
-    if (!known && !this.#makeRoom(now, infoHash, address)) return false;
+    if (!known && !this.#makeRoom(infoHash, address)) return false;
     const swarm = this.#swarms.get(infoHash) ?? new Map<string, Stored>();
     this.#swarms.delete(infoHash);
     this.#swarms.set(infoHash, swarm);
@@ -129,7 +129,7 @@ export class PeerStore {
     return [...this.#swarms.get(infoHash)?.values() ?? []].filter(({ at }) => now - at < LIFETIME);
   }
 
-  #makeRoom(now: number, infoHash: NodeId, address: PeerAddress): boolean {
+  #makeRoom(infoHash: NodeId, address: PeerAddress): boolean {
     if ((this.#holders.get(holderOf(address)) ?? 0) >= MAX_PER_HOLDER) return false;
     const swarm = this.#swarms.get(infoHash);
     if (swarm && swarm.size >= MAX_PEERS_PER_SWARM) {
@@ -138,8 +138,7 @@ export class PeerStore {
       this.#count(oldest.address, -1);
     }
     if (this.#peers >= MAX_PEERS || (!swarm && this.#swarms.size >= MAX_SWARMS)) {
-      this.expire(now);
-      if (this.#peers >= MAX_PEERS || this.#swarms.size >= MAX_SWARMS) this.#evict(infoHash);
+      this.#evict(infoHash);
     }
     return this.#peers < MAX_PEERS;
   }

@@ -1,6 +1,6 @@
 /** The routing table of BEP 5: buckets of nodes that answered, dense around our own id. @module */
 import type { PeerAddress, Random } from "weft";
-import { type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { type Contact, encodeAddress, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
 import { compareDistance, ID_LENGTH, type NodeId, randomIdSharing, sharedBits } from "./node_id.ts";
 
 /** Nodes of one bucket, and how many the closest ones to a target are. */
@@ -27,9 +27,7 @@ export interface TableNode extends Contact {
   readonly failures: number;
 }
 
-interface Entry {
-  readonly id: NodeId;
-  readonly address: PeerAddress;
+interface Entry extends Contact {
   readonly secure: boolean;
   /** Its holder and network, as far as they count: undefined for addresses that are not public. */
   readonly network: string | undefined;
@@ -93,7 +91,16 @@ export class RoutingTable {
     const secure = isSecure({ id, address });
     if (!secure && this.#secure === "require") return;
     const network = isPublic(address) ? networkOf(address) : undefined;
-    this.#enter(now, { id, address, secure, network, seen: now, tried: now, failures: 0 });
+    this.#enter(now, {
+      id,
+      address,
+      compact: encodeAddress(address),
+      secure,
+      network,
+      seen: now,
+      tried: now,
+      failures: 0,
+    });
   }
 
   /** A node did not answer. */
@@ -123,8 +130,7 @@ export class RoutingTable {
       }
     }
     for (let i = shared - 1; i >= 0 && found.length < count; i--) found.push(...this.#usable(i));
-    return found.sort((a, b) => compareDistance(target, a.id, b.id)).slice(0, count)
-      .map(({ id, address }) => ({ id, address }));
+    return found.sort((a, b) => compareDistance(target, a.id, b.id)).slice(0, count);
   }
 
   /** Every node. */
