@@ -72,8 +72,15 @@ function rowHashes(secret: Uint8Array): WordHash[] {
 }
 
 /** An address's cell in each row. */
-function cellsOf(hashes: readonly WordHash[], cells: number, { six, a, b, d }: PackedAddress): [number, number] {
+function cellsOf(
+  [one, other]: readonly WordHash[],
+  cells: number,
+  { six, a, b, d }: PackedAddress,
+): [number, number] {
   const row = cells / ROWS;
-  const [one, other] = hashes.map((hash) => hash.begin().word(six ? a : 0).word(six ? b : d).end() & row - 1);
-  return [one, row + other];
+  const [high, low] = six ? [a, b] : [0, d];
+  return [
+    one.begin().word(high).word(low).end() & row - 1,
+    row + (other.begin().word(high).word(low).end() & row - 1),
+  ];
 }

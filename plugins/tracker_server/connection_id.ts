@@ -1,10 +1,9 @@
 /** Connection ids of a UDP tracker (BEP 15): proof that an asker receives what is sent to its address. @module */
-import { bytesEqual, sha256 } from "weft";
+import { bytesEqual } from "weft";
+import { sipHash, SIPHASH_KEY_LENGTH } from "./siphash.ts";
 
-/** Bytes of a connection id. */
-export const CONNECTION_ID_LENGTH = 8;
 /** Bytes of the secret behind them. */
-export const CONNECTION_SECRET_LENGTH = 32;
+export const CONNECTION_SECRET_LENGTH = SIPHASH_KEY_LENGTH;
 // An id says in which of these spans it was given (ms), and is good for so many more: two minutes at least.
 const SPAN = 8_000;
 const LIFE = 15;
@@ -32,13 +31,12 @@ export class ConnectionIds {
     return id[0] === 0 && age <= LIFE && bytesEqual(id, this.#idOf(span - age, ip));
   }
 
-  /** Six bytes of digest: too many to guess within two minutes. */
+  /** Six bytes of a keyed hash: too many to guess within two minutes. */
   #idOf(span: number, ip: Uint8Array): Uint8Array {
-    const input = new Uint8Array(CONNECTION_SECRET_LENGTH + 8 + ip.length);
-    input.set(this.#secret);
-    new DataView(input.buffer).setFloat64(CONNECTION_SECRET_LENGTH, span);
-    input.set(ip, CONNECTION_SECRET_LENGTH + 8);
-    const id = sha256(input).slice(0, CONNECTION_ID_LENGTH);
+    const input = new Uint8Array(8 + ip.length);
+    new DataView(input.buffer).setFloat64(0, span);
+    input.set(ip, 8);
+    const id = sipHash(this.#secret, input);
     id[0] = 0;
     id[1] = span & 0xff;
     return id;

@@ -32,7 +32,7 @@ export class UdpTracker {
   readonly #connects: AddressRates;
   readonly #counted = { datagrams: 0, connects: 0, ignored: 0, malformed: 0 };
 
-  /** @param secret what connection ids are made of, 32 bytes; those of the same secret are good here too */
+  /** @param secret what connection ids are made of, 16 bytes; those of the same secret are good here too */
   constructor(tracker: Tracker, random: Random, secret: Uint8Array) {
     this.#tracker = tracker;
     this.#ids = new ConnectionIds(secret);
