@@ -57,6 +57,8 @@ export interface NodesRequest {
   readonly listen: readonly string[];
   /** Settings of every session, over those that suit a small network without discovery. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Without PEX and the other extensions that are plugins of libtorrent. */
+  readonly plain?: boolean;
 }
 
 /** What a session that is asked for its `status` says of its torrent. */

@@ -1,6 +1,7 @@
 """libtorrent sessions steered by lines of JSON: libtorrent_nodes.py OPTIONS-AS-JSON.
 
-Options: `listen` is a list of `listen_interfaces`, one for each session; `settings` goes into every session.
+Options: `listen` is a list of `listen_interfaces`, one for each session; `settings` goes into every session; `plain`
+leaves out the extensions that are plugins of libtorrent, such as PEX.
 Each line read is {"id", "do", "node": index of the session, ...}; each answer is {"id", "result"} or {"id", "error"}.
 Bytes are hex on the way. It ends when its input does.
 """
@@ -43,7 +44,8 @@ settings = {
     "ssrf_mitigation": False,
     **options.get("settings", {}),
 }
-sessions = [lt.session({**settings, "listen_interfaces": listen}) for listen in options["listen"]]
+flags = 0 if options.get("plain") else int(lt.session_flags_t.add_default_plugins)
+sessions = [lt.session({**settings, "listen_interfaces": listen}, flags) for listen in options["listen"]]
 torrents = {}
 neighbours = {}
 

@@ -6,7 +6,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 
 const [folder, json] = process.argv.slice(2);
-const { role, torrent, folder: path, port, peer, trusted, uploadLimit } = JSON.parse(json);
+const { role, torrent, folder: path, port, peer, trusted, uploadLimit, client: own } = JSON.parse(json);
 
 // WebRTC is not used here, and its native part is not to be had everywhere: an empty one takes its place.
 const noWebRtc =
@@ -31,6 +31,7 @@ const client = new WebTorrent({
   uploadLimit: uploadLimit ?? -1,
   utp: false,
   utPex: false,
+  ...own,
 });
 client.on("error", (error) => {
   console.error(error);

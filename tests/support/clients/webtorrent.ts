@@ -1,6 +1,7 @@
 import {
   besideAdapters,
   type Client,
+  type ClientRequest,
   launch,
   type LeechRequest,
   type RunningClient,
@@ -10,23 +11,28 @@ import type { Site } from "../netns.ts";
 import { Steered } from "./steered.ts";
 
 /** webtorrent 3 over TCP, with a Node that is new enough for it; `install_clients.sh` brings both. */
-export const webtorrent: Client = {
-  name: "webtorrent",
-  knowsPadFiles: false,
-  writesEmptyFiles: false,
-  takesPeers: true,
-  async available(): Promise<string | undefined> {
-    for (const part of [node(), `${clientsFolder()}/node_modules/webtorrent/package.json`]) {
-      const there = await Deno.stat(part).then(() => true, () => false);
-      if (!there) return `"${part}" is missing; run tests/support/clients/install_clients.sh`;
-    }
-    return undefined;
-  },
-  seed: (request: SeedRequest): Promise<RunningClient> =>
-    start("seed", request, { folder: request.data, trusted: request.trusted, uploadLimit: request.uploadLimit }),
-  leech: (request: LeechRequest): Promise<RunningClient> =>
-    start("leech", request, { folder: request.out, peer: request.peer }),
-};
+export const webtorrent: Client = webtorrentWith({});
+
+/** webtorrent with options of its own over those that tests use: no discovery, no encryption. */
+export function webtorrentWith(client: Readonly<Record<string, unknown>>): Client {
+  return {
+    name: "webtorrent",
+    knowsPadFiles: false,
+    writesEmptyFiles: false,
+    takesPeers: true,
+    async available(): Promise<string | undefined> {
+      for (const part of [node(), `${clientsFolder()}/node_modules/webtorrent/package.json`]) {
+        const there = await Deno.stat(part).then(() => true, () => false);
+        if (!there) return `"${part}" is missing; run tests/support/clients/install_clients.sh`;
+      }
+      return undefined;
+    },
+    seed: ({ data, trusted, uploadLimit, ...request }: SeedRequest): Promise<RunningClient> =>
+      start("seed", request, { client, folder: data, trusted, uploadLimit }),
+    leech: ({ out, peer, ...request }: LeechRequest): Promise<RunningClient> =>
+      start("leech", request, { client, folder: out, peer }),
+  };
+}
 
 /** What `bittorrentDht` needs. */
 export interface BittorrentDhtRequest {
@@ -56,8 +62,8 @@ function node(): string {
 // deno-lint-ignore require-await -- the interface is asynchronous for the clients that write settings first
 async function start(
   role: "seed" | "leech",
-  { torrent, site, port }: SeedRequest | LeechRequest,
-  more: { folder: string; peer?: string; trusted?: boolean; uploadLimit?: number },
+  { torrent, site, port }: ClientRequest,
+  more: Readonly<Record<string, unknown>>,
 ): Promise<RunningClient> {
   const options = { role, torrent, port, ...more };
   const argv = [node(), besideAdapters("webtorrent.mjs"), clientsFolder(), JSON.stringify(options)];
