@@ -24,6 +24,18 @@ Deno.test("decodePex() reads whom libtorrent adds, in both families, and whom it
   assert.deepEqual([later.added, later.dropped.map(({ key }) => key)], [[], ["127.0.0.1:35364"]]);
 });
 
+Deno.test("decodePex() reads whom Transmission adds, which leaves out what is empty, and names whom it dialed reachable", () => {
+  const bare = decodePex(fixture("transmission_bare.bin"));
+  assert.deepEqual(bare, { added: [{ address: parsePeerAddress("10.77.2.2:6881"), flags: 0 }], dropped: [], cut: 0 });
+  const { added } = decodePex(fixture("transmission_added.bin"));
+  assert.deepEqual(added.map(({ address, flags }) => [address.key, flags]), [
+    ["10.77.2.2:6881", PexFlag.reachable],
+    ["10.77.2.3:6881", PexFlag.reachable],
+    ["10.77.2.4:6881", 0],
+    ["[fd77::2]:6881", PexFlag.reachable],
+  ]);
+});
+
 Deno.test("encodePex() writes both families, with flags, and leaves out what is empty", () => {
   const message = encodePex([contact(a, PexFlag.uploadOnly), contact(b, PexFlag.utp), contact(c, 0)], [contact(c, 0)]);
   const expected = encode({
