@@ -27,6 +27,8 @@ export interface ExtensionPeer {
   dialNow(address: PeerAddress, transport: string): void;
   /** Names peers: they are admitted with the plugin as their source, and this peer as who named them. */
   found(addresses: readonly PeerAddress[]): void;
+  /** Bytes of messages that wait for the peer to read: a lot means that it doesn't. */
+  backlog(): number;
   /** Sends a message of this extension; nothing happens if the peer didn't offer it. */
   send(payload: Uint8Array): void;
   /** Closes the session: for peers that break the extension's rules. */

@@ -129,6 +129,7 @@ export class SessionExtensions {
         relay: (to, payload) => this.#swarm.relay(name, to, payload),
         dialNow: (to, transport) => this.#swarm.dialNow(plugin, to, transport, address.ip),
         found: (addresses) => this.#swarm.found(plugin, addresses, address.ip),
+        backlog: () => machine.pending,
         send: (payload) => {
           machine.sendExtension(name, payload);
           this.#session.flush();

@@ -40,6 +40,7 @@ class Bench implements Disposable {
       connected: () => (this.looks++, this.connected),
       found: () => {},
       metadata: () => undefined,
+      backlog: () => 0,
       metadataSize: () => undefined,
       relay: () => false,
       dialNow: () => {},

@@ -99,6 +99,7 @@ const silentPeer: ExtensionPeer = {
   offers: () => false,
   connected: () => [],
   metadata: () => undefined,
+  backlog: () => 0,
   metadataSize: () => undefined,
   relay: () => false,
   dialNow: () => {},
