@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { fromHex, toHex } from "weft";
+import * as datagrams from "./datagrams.ts";
+import { queryOf, readAnnounce, readScrape } from "./query.ts";
+import clients from "../../tests/fixtures/tracker/clients.json" with { type: "json" };
+
+const infoHash = "fe21ee5a42f78bf5b526d1b80f6a38e3b5b7b746";
+const portOf = new Map([["aria2 1.36.0", 7801], ["libtorrent 2.0.8", 7802], ["Transmission 3.00", 7803]]);
+const numwant = new Map([["aria2 1.36.0", 50], ["libtorrent 2.0.8", 200], ["Transmission 3.00", 80]]);
+
+/** What stands between GET and HTTP/1.1. */
+const target = (line: string): string => line.split(" ")[1];
+
+for (const { client, http, stopped, scrape, udp } of clients) {
+  Deno.test(`what ${client} asks is understood`, () => {
+    const announce = readAnnounce(queryOf(target(http)));
+    assert.deepEqual(
+      [toHex(announce.infoHash), announce.port, announce.complete, announce.event, announce.wanted, announce.compact],
+      [infoHash, portOf.get(client), false, "started", numwant.get(client), true],
+    );
+    assert.ok(announce.key !== undefined);
+    if (stopped) {
+      const last = readAnnounce(queryOf(target(stopped)));
+      assert.deepEqual([last.event, last.wanted, last.key], ["stopped", 0, announce.key]);
+    }
+    if (scrape) assert.deepEqual(readScrape(queryOf(target(scrape))).map(toHex), [infoHash]);
+    if (udp) {
+      const { infoHash: hash, port, complete, event, wanted, urlData } = datagrams.readAnnounce(fromHex(udp), false);
+      assert.deepEqual([toHex(hash), complete, event, wanted], [infoHash, false, "started", numwant.get(client)]);
+      assert.equal(port, portOf.get(client));
+      assert.equal(urlData, client.startsWith("libtorrent") ? "/announce?x=1" : "");
+    }
+  });
+}
