@@ -29,7 +29,13 @@ const cases = new URL("./cases/", import.meta.url);
 
 const plugins: Record<string, Plugin> = {
   tcp: fake("tcp", object({})),
-  mse: fake("mse", object({ policy: withDefault(oneOf("prefer", "require", "off"), "prefer") })),
+  mse: fake(
+    "mse",
+    object({
+      policy: withDefault(oneOf("off", "allow", "prefer", "require"), "prefer"),
+      ciphers: optional(list(oneOf("rc4", "plaintext"))),
+    }),
+  ),
   tracker_http: fake(
     "tracker_http",
     object({
@@ -127,6 +133,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   assert.deepEqual(shown, defaults);
   assert.deepEqual(plugins.map(({ use }) => use), [
     "tcp",
+    "mse",
     "tracker_http",
     "tracker_udp",
     "pex",
