@@ -12,11 +12,13 @@ export type LoadBuiltin = () => Promise<{ readonly default: Plugin }>;
 /** Built-in plugins by name. */
 export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tcp: () => import("./tcp/mod.ts"),
+  mse: () => import("./mse/mod.ts"),
   tracker_http: () => import("./tracker_http/mod.ts"),
   tracker_udp: () => import("./tracker_udp/mod.ts"),
   lpd: () => import("./lpd/mod.ts"),
   peers: () => import("./peers/mod.ts"),
   tracker_server: () => import("./tracker_server/mod.ts"),
   pex: () => import("./pex/mod.ts"),
+  metadata: () => import("./metadata/mod.ts"),
   dht: () => import("./dht/mod.ts"),
 };
