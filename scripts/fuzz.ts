@@ -8,20 +8,27 @@
  * @module
  */
 import {
+  byteString,
   decode,
   decodeExtendedHandshake,
   decodePeers4,
   decodePeers6,
   decodeUdpTrackerReply,
   decodeUdpTrackerRequest,
+  fromHex,
   parseInfo,
   parseMagnet,
   parseMetainfo,
+  parsePeerAddress,
   utf8Decode,
   utf8Encode,
 } from "../core/wire/mod.ts";
 import { decodeAnnounce as decodeLocalAnnounce } from "../plugins/lpd/codec.ts";
 import { decodeAnnounce, decodeScrape } from "../plugins/tracker_http/codec.ts";
+import { readAnnounce } from "../plugins/tracker_server/query.ts";
+import { seeded, testTracker } from "../plugins/tracker_server/test_tracker.ts";
+import { UdpTracker } from "../plugins/tracker_server/udp.ts";
+import asked from "../tests/fixtures/tracker/clients.json" with { type: "json" };
 import { liars, mutations } from "../tests/support/liars.ts";
 
 /** A reader, what it is fed mutations of, and the errors that it may throw. */
@@ -62,6 +69,10 @@ const magnets = [
 ].map(utf8Encode);
 const hash = utf8Encode("abcdefghijklmnopqrst");
 
+const asker = parsePeerAddress("192.0.2.1:5000");
+const tracker = new UdpTracker(testTracker({ requestsPerSecond: 1_000_000 }), seeded(), seeded(2).bytes(16));
+const connection = tracker.handle(0, fromHex("00000417271019800000000000000001"), asker)!.subarray(8);
+
 const targets: readonly Target[] = [
   { name: "bencode", originals: torrents, throws: "ProtocolError", read: (bytes) => decode(bytes) },
   { name: "torrent", originals: torrents, throws: "ProtocolError", read: parseMetainfo },
@@ -88,6 +99,21 @@ const targets: readonly Target[] = [
     read: decodeLocalAnnounce,
   },
   { name: "extended", originals: handshakes, throws: "ProtocolError", read: decodeExtendedHandshake },
+  {
+    name: "query",
+    originals: asked.map(({ http }) => utf8Encode(http.split(/[? ]/)[2])),
+    throws: "ProtocolError",
+    read: (bytes) => readAnnounce(byteString(bytes)),
+  },
+  {
+    name: "tracker",
+    originals: asked.flatMap(({ udp }) => udp ? [fromHex(udp)] : []),
+    throws: "nothing",
+    read: (bytes) => {
+      bytes.set(connection.subarray(0, Math.min(8, bytes.length)));
+      return tracker.handle(0, bytes, asker);
+    },
+  },
   {
     name: "peers",
     originals: [hash],
