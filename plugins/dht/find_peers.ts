@@ -1,5 +1,5 @@
 /** Lookups of peers as a stream: what each node says, as soon as it says so. @module */
-import { byteString, type InfoHash, type PeerCandidate } from "weft";
+import { byteString, type InfoHash, type PeerAddress, type PeerCandidate } from "weft";
 import type { Answered } from "./lookup.ts";
 import type { DhtNode } from "./node.ts";
 
@@ -17,6 +17,8 @@ export interface Found {
 /**
  * Looks the peers of a swarm up, by all of its info-hashes at once.
  *
+ * @param doors addresses of nodes to begin with, as long as few are known
+ *
  * @returns the nodes closest to each info-hash
  * @throws what `signal` was aborted with
  */
@@ -24,6 +26,7 @@ export async function* findPeers(
   node: DhtNode,
   infoHashes: readonly InfoHash[],
   signal: AbortSignal,
+  doors: readonly PeerAddress[] = [],
 ): AsyncGenerator<PeerCandidate, readonly Found[]> {
   const seen = new Set<string>();
   const found: PeerCandidate[] = [];
@@ -33,6 +36,7 @@ export async function* findPeers(
     const { closest } = await node.lookup({
       target: byteString(infoHash.bytes),
       method: "get_peers",
+      doors,
       replied: ({ values = [] }, { ip }) => {
         for (const address of values.slice(0, MAX_PER_NODE)) {
           if (seen.size >= MAX_FOUND || seen.has(address.key)) continue;

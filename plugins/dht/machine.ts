@@ -56,6 +56,8 @@ export interface LookupRequest {
   /** More arguments of its queries. */
   readonly arguments?: Arguments;
   readonly families?: readonly (4 | 6)[];
+  /** Addresses of nodes to begin with too, as long as few are known. */
+  readonly doors?: readonly PeerAddress[];
   replied?(reply: Reply, from: PeerAddress): void;
   done?(result: LookupResult): void;
 }
@@ -256,8 +258,9 @@ export class DhtMachine {
     for (const family of request.families ?? this.families) {
       const table = this.#tables[family];
       const lookup = new Lookup(request.target, this.#options.secure, table.id);
-      const doors = table.size < K ? this.#doors.filter((door) => door.family === family) : [];
-      lookup.begin([...table.closest(request.target), ...contacts], doors);
+      const doors = table.size < K ? [...this.#doors, ...request.doors ?? []] : [];
+      const own = doors.filter((door) => door.family === family);
+      lookup.begin([...table.closest(request.target), ...contacts], own);
       lookups.set(family, lookup);
     }
     const task: Task = { ...request, lookups, endsAt: Infinity };

@@ -33,6 +33,8 @@ const AGAIN = 15 * 60_000;
 const AGAIN_ALONE = 2 * 60_000;
 // A round that comes right after the start waits this long for the first neighbours (ms).
 const JOIN_PATIENCE = 10_000;
+// With fewer nodes, those that a torrent names are a way in.
+const FEW_NODES = 8;
 
 const BOOTSTRAP: readonly HostPort[] = [
   "router.bittorrent.com:6881",
@@ -65,19 +67,23 @@ export default definePlugin({
     const announcer = new Announcer(plugin, node);
     plugin.on(discoverPeers, async function* ({ id, port }, signal) {
       await within(node.joined, plugin.clock, JOIN_PATIENCE, signal);
+      const swarm = plugin.swarms.get(id.key);
+      const doors = node.machine.size < FEW_NODES ? await node.addressesOf(swarm?.nodes ?? []) : [];
+      const peers = findPeers(node, id.wireIds, signal, doors);
       let count = 0;
-      const peers = findPeers(node, id.wireIds, signal);
       for (;;) {
         const { done, value } = await peers.next();
         if (done) {
-          announcer.announce(value, port, plugin.swarms.get(id.key)?.seeding ?? false);
+          announcer.announce(value, port, swarm?.seeding ?? false);
           return { again: count > 0 ? AGAIN : AGAIN_ALONE };
         }
         count++;
         yield value;
       }
     });
-    plugin.on(swarmAdded, ({ id }) => node.namedByTorrent(plugin.swarms.get(id.key)?.nodes ?? []));
+    plugin.on(swarmAdded, async ({ id }) => {
+      for (const address of await node.addressesOf(plugin.swarms.get(id.key)?.nodes ?? [])) node.named(address);
+    });
     plugin.on(swarmState, ({ id, state }) => {
       const swarm = state === "seeding" ? plugin.swarms.get(id.key) : undefined;
       if (swarm) announcer.urge(swarm);

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
-import { InfoHash, torrentId } from "weft";
-import { createSimulation, type PluginBench, sampleId, type Simulation, startPlugin } from "weft/testing";
+import { dhtNodeNamed, dhtService, InfoHash, parsePeerAddress, type PublicSwarm, swarmState, torrentId } from "weft";
+import {
+  createSimulation,
+  makeTorrent,
+  type PluginBench,
+  sampleId,
+  SimSwarm,
+  type Simulation,
+  startPlugin,
+} from "weft/testing";
 import dht from "./mod.ts";
+
+const other = torrentId({ v1: InfoHash.parse("f".repeat(40)) });
 
 /** Nodes of a DHT of their own; the first one is whom the others know. */
 async function network(simulation: Simulation, count: number): Promise<PluginBench[]> {
@@ -14,6 +24,10 @@ async function network(simulation: Simulation, count: number): Promise<PluginBen
   return benches;
 }
 
+async function stop(benches: readonly PluginBench[]): Promise<void> {
+  for (const bench of benches) await bench.stop();
+}
+
 Deno.test("a peer that announced itself is found by another, who names the node that knew", async () => {
   using simulation = createSimulation({ seed: 1 });
   const benches = await network(simulation, 12);
@@ -23,7 +37,99 @@ Deno.test("a peer that announced itself is found by another, who names the node 
   assert.deepEqual(candidates.map(({ address }) => address.key), [`${benches[3].host.ip}:6881`]);
   assert.ok(benches.some(({ host }) => host.ip === candidates[0].namedBy));
   assert.equal(again, 900_000);
-  const nobody = await benches[8].discover(torrentId({ v1: InfoHash.parse("f".repeat(40)) }));
-  assert.deepEqual(nobody, { candidates: [], again: 120_000 });
-  for (const bench of benches) await bench.stop();
+  assert.deepEqual(await benches[8].discover(other), { candidates: [], again: 120_000 });
+  await stop(benches);
+});
+
+Deno.test("both names of a hybrid are looked up and announced", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const benches = await network(simulation, 4);
+  const v2 = new Uint8Array(32).fill(9);
+  await benches[1].discover(torrentId({ v1: sampleId.v1, v2 }));
+  await simulation.run(5_000);
+  for (const id of [sampleId, torrentId({ v2 })]) {
+    assert.equal((await benches[2].discover(id)).candidates.length, 1);
+  }
+  await stop(benches);
+});
+
+Deno.test("a seed is announced by itself, without a round, and again every 15 minutes", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const benches = await network(simulation, 4);
+  const swarms: PublicSwarm[] = [{ id: sampleId, name: "sample", seeding: true, nodes: [] }];
+  const bootstrap = [`${benches[0].host.ip}:6881`];
+  const seed = await startPlugin(dht, { simulation, host: simulation.host("seed"), with: { bootstrap }, swarms });
+  await simulation.run(20_000);
+  seed.bus.emit(swarmState, { id: sampleId, name: "sample", state: "seeding" });
+  for (let time = 0; time < 3; time++) {
+    await simulation.run(20_000);
+    assert.equal((await benches[2].discover()).candidates[0].address.ip, seed.host.ip);
+    await simulation.run(35 * 60_000);
+  }
+  await stop([...benches, seed]);
+});
+
+Deno.test("it is known as the runtime's DHT node, unless it only asks", async () => {
+  for (const [read_only, port] of [[false, 6881], [true, 0]] as const) {
+    await using bench = await startPlugin(dht, { with: { bootstrap: [], read_only } });
+    assert.equal(bench.bus.get(dhtService, "dht")?.port, port);
+  }
+});
+
+Deno.test("nodes that peers and torrents name are a way in", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const benches = await network(simulation, 4);
+  await benches[1].discover();
+  const address = `${benches[0].host.ip}:6881`;
+  const by = { peer: [], torrent: [{ id: sampleId, name: "sample", seeding: false, nodes: [address] }] };
+  for (const [who, swarms] of Object.entries(by)) {
+    const host = simulation.host(who);
+    const bench = await startPlugin(dht, { simulation, host, with: { bootstrap: [] }, swarms });
+    if (who === "peer") bench.bus.emit(dhtNodeNamed, { address: parsePeerAddress(address) });
+    await simulation.run(1_000);
+    assert.equal((await bench.discover()).candidates.length, 1, who);
+    await bench.stop();
+  }
+  await stop(benches);
+});
+
+Deno.test("after a restart it knows its nodes without those to begin with, and has the same id", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const benches = await network(simulation, 6);
+  const state = new Map<string, Uint8Array>();
+  const host = simulation.host("restarted");
+  const start = (bootstrap: string[]) => startPlugin(dht, { simulation, host, state, with: { bootstrap } });
+  const before = await start([`${benches[0].host.ip}:6881`]);
+  await simulation.run(30_000);
+  await before.stop();
+  const kept = state.get("tables")!;
+  const after = await start([]);
+  await simulation.run(10_000);
+  await benches[1].discover();
+  assert.equal((await after.discover()).candidates.length, 1);
+  await after.stop();
+  assert.deepEqual(state.get("tables")!.subarray(0, 30), kept.subarray(0, 30), "the id");
+  state.set("tables", Uint8Array.of(1, 2, 3));
+  await using damaged = await start([]);
+  assert.ok(damaged.log.some((line) => line.includes("damaged")));
+  await stop(benches);
+});
+
+Deno.test("names that don't resolve don't stop it", async () => {
+  await using bench = await startPlugin(dht, { with: { bootstrap: ["nowhere.example:6881"] } });
+  await bench.simulation.run(60_000);
+  assert.deepEqual(await bench.discover(), { candidates: [], again: 120_000 });
+});
+
+Deno.test("a reload keeps the nodes: who joins through it finds peers", async () => {
+  await using swarm = new SimSwarm(1);
+  const profile = (bootstrap: string[]) => ({ plugins: [{ use: "tcp" }, { use: "dht", with: { bootstrap } }] });
+  const torrent = makeTorrent();
+  const seed = await swarm.seed("seed", torrent, { profile: profile([]) });
+  const hub = await swarm.peer("hub", { profile: profile([seed.address]) });
+  await swarm.simulation.run(60_000);
+  await swarm.reload(hub, { profile: profile([]) });
+  const leech = await swarm.peer("leech", { profile: profile([hub.address]) });
+  await swarm.add(leech, torrent);
+  await swarm.complete(leech, torrent);
 });

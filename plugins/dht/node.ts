@@ -101,12 +101,10 @@ export class DhtNode {
     this.#drain();
   }
 
-  /** Nodes that a torrent names, as `host:port`. */
-  async namedByTorrent(nodes: readonly string[]): Promise<void> {
-    for (const text of nodes.slice(0, MAX_TORRENT_NODES)) {
-      const host = tryParseHostPort(text);
-      for (const address of host ? await this.#resolve(host) : []) this.named(address);
-    }
+  /** The addresses of nodes that a torrent names, as `host:port`. */
+  async addressesOf(nodes: readonly string[]): Promise<PeerAddress[]> {
+    const hosts = nodes.slice(0, MAX_TORRENT_NODES).map(tryParseHostPort).filter((host) => host !== undefined);
+    return (await Promise.all(hosts.map((host) => this.#resolve(host)))).flat();
   }
 
   /** One lookup; rejects when `signal` aborts. */

@@ -36,8 +36,11 @@ export class BencodeWriter {
     return this.raw(`i${value}e`);
   }
 
-  /** A copy of what was written. */
+  /** A copy of what was written. Throws RangeError when it was more than 4 KiB. */
   end(): Uint8Array {
+    if (this.#at > CAPACITY) {
+      throw new RangeError(`Cannot write message: it has ${this.#at} bytes, more than ${CAPACITY}`);
+    }
     return scratch.slice(0, this.#at);
   }
 }
