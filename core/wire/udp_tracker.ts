@@ -30,7 +30,8 @@ export interface UdpAnnounceRequest {
   readonly downloaded: number;
   readonly left: number;
   readonly uploaded: number;
-  readonly event?: "completed" | "started" | "stopped";
+  /** `paused` is a partial seed's (BEP 21); BEP 15 has no number for it, libtorrent's is 4. */
+  readonly event?: "completed" | "started" | "stopped" | "paused";
   /** An IPv4 address that the peer says it has, as 32 bits; 0 or absent is the sender's. */
   readonly ip?: number;
   /** 32 bits, unsigned. */
@@ -105,7 +106,7 @@ const ANNOUNCE_REPLY = 20;
 const REPLY_HEADER = 8;
 const SCRAPED = 12;
 const ACTIONS = { connect: 0, announce: 1, scrape: 2, error: 3 } as const;
-const EVENTS = [undefined, "completed", "started", "stopped"] as const;
+const EVENTS = [undefined, "completed", "started", "stopped", "paused"] as const;
 // BEP 41's options.
 const END = 0;
 const NOP = 1;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { fromHex, toHex } from "weft";
-import * as datagrams from "./datagrams.ts";
+import { decodeUdpTrackerRequest, fromHex, toHex } from "weft";
 import { queryOf, readAnnounce, readScrape } from "./query.ts";
 import clients from "../../tests/fixtures/tracker/clients.json" with { type: "json" };
 
@@ -25,10 +24,12 @@ for (const { client, http, stopped, scrape, udp } of clients) {
     }
     if (scrape) assert.deepEqual(readScrape(queryOf(target(scrape))).map(toHex), [infoHash]);
     if (udp) {
-      const { infoHash: hash, port, complete, event, wanted, urlData } = datagrams.readAnnounce(fromHex(udp), false);
-      assert.deepEqual([toHex(hash), complete, event, wanted], [infoHash, false, "started", numwant.get(client)]);
+      const request = decodeUdpTrackerRequest(fromHex(udp));
+      assert.ok(request.action === "announce");
+      const { infoHash: hash, port, left, event, wanted, urlData } = request;
+      assert.deepEqual([toHex(hash), left, event, wanted], [infoHash, 100_000, "started", numwant.get(client)]);
       assert.equal(port, portOf.get(client));
-      assert.equal(urlData, client.startsWith("libtorrent") ? "/announce?x=1" : "");
+      assert.equal(urlData, client.startsWith("libtorrent") ? "/announce?x=1" : undefined);
     }
   });
 }

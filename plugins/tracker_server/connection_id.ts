@@ -1,5 +1,4 @@
 /** Connection ids of a UDP tracker (BEP 15): proof that an asker receives what is sent to its address. @module */
-import { bytesEqual } from "weft";
 import { sipHash, SIPHASH_KEY_LENGTH } from "./siphash.ts";
 
 /** Bytes of the secret behind them. */
@@ -19,26 +18,26 @@ export class ConnectionIds {
     this.#secret = secret;
   }
 
-  /** An id for `ip` (4 or 16 bytes). */
-  give(now: number, ip: Uint8Array): Uint8Array {
+  /** An id for `ip` (4 or 16 bytes): 64 bits, unsigned. */
+  give(now: number, ip: Uint8Array): bigint {
     return this.#idOf(Math.floor(now / SPAN), ip);
   }
 
   /** Whether `id` was given to `ip` within the last two minutes or so. */
-  check(now: number, ip: Uint8Array, id: Uint8Array): boolean {
+  check(now: number, ip: Uint8Array, id: bigint): boolean {
     const span = Math.floor(now / SPAN);
-    const age = (span - id[1]) & 0xff;
-    return id[0] === 0 && age <= LIFE && bytesEqual(id, this.#idOf(span - age, ip));
+    const age = (span - Number(id >> 48n)) & 0xff;
+    return age <= LIFE && id === this.#idOf(span - age, ip);
   }
 
-  /** Six bytes of a keyed hash: too many to guess within two minutes. */
-  #idOf(span: number, ip: Uint8Array): Uint8Array {
+  /** A zero, the span's last byte, and six bytes of a keyed hash: too many to guess within two minutes. */
+  #idOf(span: number, ip: Uint8Array): bigint {
     const input = new Uint8Array(8 + ip.length);
     new DataView(input.buffer).setFloat64(0, span);
     input.set(ip, 8);
     const id = sipHash(this.#secret, input);
     id[0] = 0;
     id[1] = span & 0xff;
-    return id;
+    return new DataView(id.buffer).getBigUint64(0);
   }
 }

@@ -1,20 +1,19 @@
-/** The tracker over UDP: a pure machine, datagrams in and out. @module */
-import { parseIp, type PeerAddress, ProtocolError, type Random } from "weft";
+/** The tracker over UDP: a pure machine, datagrams in and out (BEP 15, BEP 41). @module */
+import {
+  decodeUdpTrackerRequest,
+  encodeUdpTrackerReply,
+  parseIp,
+  type PeerAddress,
+  ProtocolError,
+  type Random,
+  readUdpTrackerHeader,
+  UDP_TRACKER_MAGIC,
+  type UdpTrackerReply,
+} from "weft";
 import { AddressRates, BUDGET_SECRET_BYTES } from "./address_budget.ts";
 import { ConnectionIds } from "./connection_id.ts";
-import {
-  actions,
-  readAnnounce,
-  readHeader,
-  readScrape,
-  type RequestHeader,
-  writeAnswer,
-  writeConnect,
-  writeError,
-  writeScrape,
-} from "./datagrams.ts";
-import { packAddress } from "./peer_table.ts";
-import { Refusal, type Tracker } from "./tracker.ts";
+import { compactLength, packAddress } from "./peer_table.ts";
+import { type Answer, Refusal, type Tracker } from "./tracker.ts";
 
 /** What happened to datagrams. */
 export interface UdpFigures {
@@ -24,6 +23,11 @@ export interface UdpFigures {
   readonly ignored: number;
   readonly malformed: number;
 }
+
+const CONNECT = 0;
+const ANNOUNCE_REPLY_LENGTH = 20;
+// What surely passes in one packet (bytes of UDP payload).
+const MAX_REPLY = 1_400;
 
 export class UdpTracker {
   readonly #tracker: Tracker;
@@ -50,35 +54,63 @@ export class UdpTracker {
   handle(now: number, bytes: Uint8Array, from: PeerAddress): Uint8Array | undefined {
     this.#counted.datagrams++;
     const ip = parseIp(from.ip)!.bytes;
-    const header = readHeader(bytes);
-    if (header?.connects && this.#connects.take(now, packAddress(ip, 0))) {
+    const { connectionId, action, transactionId } = readUdpTrackerHeader(bytes) ?? {};
+    const connects = action === CONNECT && connectionId === UDP_TRACKER_MAGIC;
+    if (connects && this.#connects.take(now, packAddress(ip, 0))) {
       this.#counted.connects++;
-      return writeConnect(header.transaction, this.#ids.give(now, ip));
+      return encode({ action: "connect", transactionId: transactionId!, connectionId: this.#ids.give(now, ip) });
     }
-    if (!header || header.connects || !this.#ids.check(now, ip, header.connection)) {
+    if (connects || connectionId === undefined || !this.#ids.check(now, ip, connectionId)) {
       this.#counted.ignored++;
       return undefined;
     }
     try {
-      return this.#answer(now, bytes, header, ip);
+      return this.#answer(now, bytes, ip);
     } catch (error) {
       if (!(error instanceof Refusal || error instanceof ProtocolError)) throw error;
       if (error instanceof ProtocolError) this.#counted.malformed++;
-      return writeError(header.transaction, error.message);
+      return encode({ action: "error", transactionId: transactionId!, message: error.message });
     }
   }
 
-  #answer(now: number, bytes: Uint8Array, { action, transaction }: RequestHeader, ip: Uint8Array): Uint8Array {
+  #answer(now: number, bytes: Uint8Array, ip: Uint8Array): Uint8Array {
+    const request = decodeUdpTrackerRequest(bytes);
+    const { transactionId } = request;
+    if (request.action === "connect") throw new ProtocolError("you are connected");
+    if (request.action === "scrape") {
+      const figures = this.#tracker.scrape(now, ip, request.infoHashes);
+      const swarms = figures.map((swarm) => ({
+        seeders: swarm?.seeds ?? 0,
+        completed: swarm?.downloads ?? 0,
+        leechers: swarm?.leechers ?? 0,
+      }));
+      return encode({ action: "scrape", transactionId, swarms });
+    }
+    // Whatever path its URL data names, there is one tracker here; and the address that it claims could be a victim's.
+    const { infoHash, peerId, port, left, event, key, wanted } = request;
     const six = ip.length === 16;
-    if (action === actions.announce) {
-      // Whatever path its URL data names, there is one tracker here.
-      const { urlData: _, ...announce } = readAnnounce(bytes, six);
-      const answer = this.#tracker.announce(now, { ...announce, ip, bothFamilies: false, ids: false });
-      return writeAnswer(transaction, answer, six);
-    }
-    if (action === actions.scrape) {
-      return writeScrape(transaction, this.#tracker.scrape(now, ip, readScrape(bytes)));
-    }
-    throw new ProtocolError("the action must be connect, announce or scrape");
+    const room = Math.floor((MAX_REPLY - ANNOUNCE_REPLY_LENGTH) / compactLength(six));
+    const answer = this.#tracker.announce(now, {
+      ...{ infoHash, peerId, ip, port, event, key },
+      complete: left === 0,
+      wanted: wanted === undefined ? undefined : Math.min(wanted, room),
+      bothFamilies: false,
+      ids: false,
+    });
+    return writeAnswer(transactionId, answer, six ? answer.peers6 : answer.peers);
   }
+}
+
+/** Replies without peers, which are the same over both families. */
+function encode(reply: UdpTrackerReply): Uint8Array {
+  return encodeUdpTrackerReply(reply, 4);
+}
+
+/** Peers come out of the table as the reply has them: parsing them for the codec to write again would cost the most. */
+function writeAnswer(transactionId: number, { interval, leechers, seeds }: Answer, peers: Uint8Array): Uint8Array {
+  const head = encode({ action: "announce", transactionId, interval, leechers, seeders: seeds, peers: [] });
+  const bytes = new Uint8Array(head.length + peers.length);
+  bytes.set(head);
+  bytes.set(peers, head.length);
+  return bytes;
 }
