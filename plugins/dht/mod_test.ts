@@ -87,7 +87,8 @@ Deno.test("nodes that peers and torrents name are a way in", async () => {
     const bench = await startPlugin(dht, { simulation, host, with: { bootstrap: [] }, swarms });
     if (who === "peer") bench.bus.emit(dhtNodeNamed, { address: parsePeerAddress(address) });
     await simulation.run(1_000);
-    assert.equal((await bench.discover()).candidates.length, 1, who);
+    const { candidates } = await bench.discover();
+    assert.ok(candidates.some(({ address }) => address.ip === benches[1].host.ip), who);
     await bench.stop();
   }
   await stop(benches);

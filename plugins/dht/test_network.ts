@@ -59,6 +59,7 @@ export class DhtNetwork {
   readonly #queue = new TinyQueue<Event>([], (a, b) => a.at - b.at || a.order - b.order);
   readonly #byAddress = new Map<string, SimNode>();
   readonly #wakes = new Map<SimNode, number>();
+  #hostile: SimNode[] = [];
   #order = 0;
   /** Milliseconds since the network began. */
   now = 0;
@@ -85,6 +86,7 @@ export class DhtNetwork {
     const node: SimNode = { machine, address, malice, sent: 0 };
     const doors = this.nodes.length > 0 ? [this.pick().address, this.pick().address, this.pick().address] : [];
     this.nodes.push(node);
+    if (malice) this.#hostile.push(node);
     this.#byAddress.set(address.key, node);
     machine.join(this.now, doors);
     this.drain(node);
@@ -94,6 +96,7 @@ export class DhtNetwork {
   /** Takes a node out, without a word. */
   remove(node: SimNode): void {
     this.nodes.splice(this.nodes.indexOf(node), 1);
+    this.#hostile = this.#hostile.filter((other) => other !== node);
     this.#byAddress.delete(node.address.key);
   }
 
@@ -183,10 +186,9 @@ export class DhtNetwork {
     const { id } = node.machine.known.tables[4];
     const fakes = (address: () => PeerAddress): Contact[] =>
       Array.from({ length: K }, () => ({ id: near(target, random), address: address() }));
-    const hostile = this.nodes.filter(({ malice }) => malice);
     const replies: Record<Malice, () => Reply> = {
       // All hostile nodes say that they are next to whatever is looked for.
-      sybil: () => ({ id: near(target, random), nodes: fakes(() => this.pick(hostile).address) }),
+      sybil: () => ({ id: near(target, random), nodes: fakes(() => this.pick(this.#hostile).address) }),
       wrongIds: () => ({ id: randomId(random), nodes: fakes(() => this.pick().address) }),
       // Made-up addresses that fit their ids are possible too, with some computing.
       unroutable: () => ({ id, nodes: fakes(() => this.#freeAddress()) }),
