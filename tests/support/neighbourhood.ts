@@ -61,9 +61,10 @@ export class Neighbourhood implements AsyncDisposable {
     return { payload, torrent, infoHash, data };
   }
 
-  /** Whether all of a payload is in a folder. */
-  async holds(folder: string, { payload }: Shared): Promise<boolean> {
-    return (await payloadFaults(folder, below(payload))).length === 0;
+  /** Whether all of a payload is in a folder, as far as `client` writes it. */
+  async holds(folder: string, { payload }: Shared, client = { writesEmptyFiles: true }): Promise<boolean> {
+    const files = below(payload).filter(({ size }) => size > 0 || client.writesEmptyFiles);
+    return (await payloadFaults(folder, files)).length === 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

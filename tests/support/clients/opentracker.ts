@@ -49,21 +49,30 @@ async function startTracker({ site, port, scratch, infoHashes }: TrackerRequest)
   ];
   const running = launch({ site, port, role: "seed", argv });
   const root = `http://${site.ip}:${port}`;
-  const peers = async (infoHash: string): Promise<number> => {
-    const escaped = infoHash.replace(/../g, "%$&");
-    const [curl, ...args] = site.command(["curl", "-s", "-m", "5", "-o", "-", `${root}/scrape?info_hash=${escaped}`]);
-    const { stdout } = await run(curl, ...args);
-    return scrapedPeers(stdout);
-  };
-  const untilPeers = async (infoHash: string, count: number): Promise<void> => {
-    const start = performance.now();
-    await until(async () => await peers(infoHash) >= count, () => performance.now() - start > announceTimeout)
-      .catch(() => {
-        throw new Error(`Fewer than ${count} peers announced themselves within ${announceTimeout / 1000} s`);
-      });
-  };
   await running.ready;
-  return { ...running, url: `${root}/announce`, peers, untilPeers };
+  return {
+    ...running,
+    url: `${root}/announce`,
+    peers: (infoHash) => trackedPeers(site, root, infoHash),
+    untilPeers: (infoHash, count) => untilTracked(site, root, infoHash, count),
+  };
+}
+
+/** How many peers the tracker at `root` (`http://IP:PORT`) knows for an info-hash (hex), as it says at a site. */
+export async function trackedPeers(site: Site, root: string, infoHash: string): Promise<number> {
+  const escaped = infoHash.replace(/../g, "%$&");
+  const [curl, ...args] = site.command(["curl", "-s", "-m", "5", "-o", "-", `${root}/scrape?info_hash=${escaped}`]);
+  const { stdout } = await run(curl, ...args);
+  return scrapedPeers(stdout);
+}
+
+/** Waits until the tracker at `root` knows `count` peers or more. */
+export async function untilTracked(site: Site, root: string, infoHash: string, count: number): Promise<void> {
+  const start = performance.now();
+  const enough = async (): Promise<boolean> => await trackedPeers(site, root, infoHash) >= count;
+  await until(enough, () => performance.now() - start > announceTimeout).catch(() => {
+    throw new Error(`Fewer than ${count} peers announced themselves within ${announceTimeout / 1000} s`);
+  });
 }
 
 /** Reads the sum of peers out of a scrape reply (BEP 48) for one torrent. */

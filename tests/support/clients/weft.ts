@@ -1,7 +1,9 @@
 import type { Site } from "../netns.ts";
+import { offline } from "../offline.ts";
 import {
   besideAdapters,
   type Client,
+  type ClientRequest,
   launch,
   type LeechRequest,
   type RunningClient,
@@ -34,15 +36,17 @@ export const weft: Client = {
     start("leech", request, ["--out", request.out, ...(request.peer ? ["--peer", request.peer] : [])]),
 };
 
-/** Weft as a leecher whose plugins and settings come from a profile, given as YAML. */
+/** Weft with plugins and settings of a profile, given as YAML. */
 export function weftWithProfile(profile: string): Client {
+  const write = async ({ scratch }: ClientRequest): Promise<string[]> => {
+    const file = `${scratch}/profile.yaml`;
+    await Deno.writeTextFile(file, profile);
+    return ["--profile", file];
+  };
   return {
     ...weft,
-    async leech(request): Promise<RunningClient> {
-      const file = `${request.scratch}/profile.yaml`;
-      await Deno.writeTextFile(file, profile);
-      return start("leech", request, ["--out", request.out, "--profile", file]);
-    },
+    seed: async (request) => start("seed", request, ["--data", request.data, ...await write(request)]),
+    leech: async (request) => start("leech", request, ["--out", request.out, ...await write(request)]),
   };
 }
 
@@ -99,6 +103,7 @@ async function start(
   more: string[],
 ): Promise<RunningClient> {
   const verb = role === "seed" ? "seed" : "get";
-  const common = ["--listen", `${site.ip}:${port}`, "--state", `${scratch}/weft.db`, "--allow-local", "--json"];
+  const plugins = more.includes("--profile") ? [] : offline;
+  const common = [...plugins, "--listen", `${site.ip}:${port}`, "--state", `${scratch}/weft.db`, "--allow-local", "--json"];
   return launch({ site, port, role, argv: weftCommand(verb, torrent, ...more, ...common), cwd: scratch });
 }
