@@ -107,7 +107,8 @@ export class MseHandshake {
 
   #advance(): void {
     const { done, value } = this.#steps.next();
-    if (done) this.agreement = { ...value, rest: this.#inbox.rest() };
+    // After a fault, a generator is done without a value.
+    if (done && value) this.agreement = { ...value, rest: this.#inbox.rest() };
   }
 }
 
