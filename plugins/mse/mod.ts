@@ -38,6 +38,7 @@ export default definePlugin({
   summary: "Encrypts peers' streams, so that networks can't tell what they are",
   config,
   example: { policy: "prefer", ciphers: ["rc4", "plaintext"] },
+  provides: ["peers.accept", "stream.security:mse"],
   setup(plugin: PluginScope<Config>): void {
     const { policy } = plugin.config;
     if (policy === "off") return;
