@@ -1,5 +1,5 @@
 /**
- * The peers of all swarms, in typed arrays: about 80 bytes a peer and 52 a swarm, no object for either, so that a
+ * The peers of all swarms, in typed arrays: about 90 bytes a peer and 55 a swarm, no object for either, so that a
  * million of them cost the garbage collector nothing. What is set aside is touched only as it fills.
  *
  * A peer is an IP address and a port in a swarm. Each swarm has four lists, by family and by whether a peer only
