@@ -37,12 +37,12 @@ export interface Run {
 export function simulate(run: Run): Outcome & { network: DhtNetwork } {
   const random = new SeededRandom(run.seed);
   const network = growNetwork({ random, loss: run.loss }, run.nodes, Math.round(run.nodes * run.hostile));
-  const swarms = Array.from({ length: run.swarms }, () => {
-    const peer = network.pick(network.honest);
-    const infoHash = randomId(random);
-    network.announce(peer, infoHash, PORT);
-    return { infoHash, peer: announced(peer, PORT) };
-  });
+  const announces = Array.from(
+    { length: run.swarms },
+    () => [network.pick(network.honest), randomId(random)] as const,
+  );
+  network.announce(announces, PORT);
+  const swarms = announces.map(([node, infoHash]) => ({ infoHash, peer: announced(node, PORT) }));
   const goes = Math.round(run.nodes * run.churn);
   for (let i = 0; i < goes; i++) {
     network.remove(network.pick());

@@ -23,6 +23,8 @@ import {
   utf8Decode,
   utf8Encode,
 } from "../core/wire/mod.ts";
+import { decodeMessage } from "../plugins/dht/krpc.ts";
+import { DhtMachine } from "../plugins/dht/machine.ts";
 import { decodeAnnounce as decodeLocalAnnounce } from "../plugins/lpd/codec.ts";
 import { decodeAnnounce, decodeScrape } from "../plugins/tracker_http/codec.ts";
 import { readAnnounce } from "../plugins/tracker_server/query.ts";
@@ -54,6 +56,8 @@ const torrents = ["single", "multi", "pads", "private", "hybrid", "transmission"
 );
 const captured = (folder: string) => (...names: readonly string[]): Uint8Array[] =>
   names.map((name) => Deno.readFileSync(new URL(`${folder}/${name}.bin`, fixtures)));
+const krpc = [...Deno.readDirSync(new URL("dht/", fixtures))].filter(({ name }) => name.endsWith(".krpc"))
+  .map(({ name }) => Deno.readFileSync(new URL(`dht/${name}`, fixtures)));
 const [udp, local] = [captured("tracker_udp"), captured("lpd")];
 const answers = [
   "d8:completei3e10:incompletei1e8:intervali1800e12:min intervali60e5:peers12:abcdefghijkl6:peers618:abcdefghijklmnopqre",
@@ -70,6 +74,13 @@ const magnets = [
 const hash = utf8Encode("abcdefghijklmnopqrst");
 
 const asker = parsePeerAddress("192.0.2.1:5000");
+const dht = new DhtMachine(0, {
+  random: seeded(),
+  secure: "prefer",
+  readOnly: false,
+  budget: { perAddress: 1_000_000, total: 1_000_000 },
+});
+let now = 0;
 const tracker = new UdpTracker(testTracker({ requestsPerSecond: 1_000_000 }), seeded(), seeded(2).bytes(16));
 const connection = tracker.handle(0, fromHex("00000417271019800000000000000001"), asker)!.subarray(8);
 
@@ -112,6 +123,17 @@ const targets: readonly Target[] = [
     read: (bytes) => {
       bytes.set(connection.subarray(0, Math.min(8, bytes.length)));
       return tracker.handle(0, bytes, asker);
+    },
+  },
+  { name: "krpc", originals: krpc, throws: "ProtocolError", read: decodeMessage },
+  {
+    name: "dht",
+    originals: krpc,
+    throws: "nothing",
+    read: (bytes) => {
+      dht.handleDatagram(now += 10, bytes, asker);
+      dht.handleTimeout(now);
+      while (dht.pollTransmit());
     },
   },
   {

@@ -116,12 +116,7 @@ export class DhtNetwork {
     this.now = end;
   }
 
-  /** Looks a swarm's peers up. */
-  lookup(node: SimNode, infoHash: NodeId): SimLookup {
-    return this.lookups([[node, infoHash]])[0];
-  }
-
-  /** Many lookups at once, for those who shall be quick. */
+  /** Looks peers up, for all at once. */
   lookups(wanted: readonly (readonly [SimNode, NodeId])[]): SimLookup[] {
     const results: (SimLookup | undefined)[] = wanted.map(() => undefined);
     const began = this.now;
@@ -139,11 +134,13 @@ export class DhtNetwork {
     return results as SimLookup[];
   }
 
-  /** Announces a peer: `node` itself, at a port. */
-  announce(node: SimNode, infoHash: NodeId, port: number): void {
-    const { closest } = this.lookup(node, infoHash);
-    node.machine.tell(this.now, closest, "announce_peer", { infoHash, port });
-    this.drain(node);
+  /** Announces peers, each node itself at a port. */
+  announce(wanted: readonly (readonly [SimNode, NodeId])[], port: number): void {
+    this.lookups(wanted).forEach(({ closest }, i) => {
+      const [node, infoHash] = wanted[i];
+      node.machine.tell(this.now, closest, "announce_peer", { infoHash, port });
+      this.drain(node);
+    });
     this.run(10_000);
   }
 

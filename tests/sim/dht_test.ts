@@ -56,7 +56,7 @@ Deno.test("100,000 forged datagrams get out no more bytes than came in, to no ad
   const { network, random } = target(2);
   const [node] = network.nodes;
   const { machine } = node;
-  network.announce(network.nodes[3], "s".repeat(20), 1);
+  network.announce([[network.nodes[3], "s".repeat(20)]], 1);
   const [into, out] = [new Map<string, number>(), new Map<string, number>()];
   const count = (map: Map<string, number>, { key }: PeerAddress, bytes: number): void =>
     void map.set(key, (map.get(key) ?? 0) + bytes);
