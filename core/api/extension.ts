@@ -6,6 +6,8 @@ export interface ExtensionPeer {
   readonly id: TorrentId;
   readonly address: PeerAddress;
   readonly incoming: boolean;
+  /** The name of the transport that it came over. */
+  readonly transport: string;
   readonly private: boolean;
   /** Where the peer accepts connections, as far as that is known. */
   listening(): PeerAddress | undefined;
@@ -18,12 +20,9 @@ export interface ExtensionPeer {
   /** How many bytes of metadata the peer says that it has; undefined when it didn't say. */
   metadataSize(): number | undefined;
   /**
-   * Sends a message of this extension to another connected peer of this swarm, as a relay does (BEP 55).
-   *
-   * @returns whether there is such a peer, and it offers this extension
+   * Dials an address soon, before all candidates, over this transport alone: its host dials us at the same time (BEP
+   * 55). It must pass as candidates do, and finds room within a few seconds or is forgotten.
    */
-  relay(to: PeerAddress, payload: Uint8Array): boolean;
-  /** Dials an address now, over this transport alone: its host dials us at the same time (BEP 55). */
   dialNow(address: PeerAddress, transport: string): void;
   /** Names peers: they are admitted with the plugin as their source, and this peer as who named them. */
   found(addresses: readonly PeerAddress[]): void;

@@ -57,6 +57,8 @@ export interface DialRequest {
   readonly address: PeerAddress;
   /** The name of the transport that is tried. */
   readonly transport: string;
+  /** How the last connection with this peer was encrypted, if there was one: what it refused needn't be tried again. */
+  readonly lastEncryption?: OpenedStream["encryption"];
   readonly signal: AbortSignal;
 }
 
@@ -112,7 +114,10 @@ export interface PluginStateEvent {
 /** A peer that could not be dialed. */
 export interface PeerUnreachableEvent extends SwarmEvent {
   readonly address: PeerAddress;
+  /** Every transport's reason. */
   readonly error: string;
+  /** The IPs of the latest few hosts that named it: they may know a way to it. */
+  readonly namedBy: readonly string[];
 }
 
 /** What this runtime does about encryption: it can, or it takes nothing else. */
@@ -141,7 +146,10 @@ export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<A
   { deadline: 5_000, onFailure: "refuse", codec: admitCodec },
 );
 
-/** A peer is being dialed: wrap it to encrypt or to refuse. */
+/**
+ * A peer is being dialed over one of the transports that are raced: wrap it to encrypt or to refuse. What `next` gives
+ * has won the race; it rejects where another transport did, and may be called again to dial anew.
+ */
 export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<DialRequest, OpenedStream>()(
   "around",
   "peers.dial",
@@ -228,7 +236,7 @@ export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; re
     codec: swarmStateCodec,
   });
 
-/** A peer could not be dialed; `error` has every transport's reason. */
+/** A peer could not be dialed over any transport. */
 export const peerUnreachable: Hook<"event", PeerUnreachableEvent, void> = defineHook<PeerUnreachableEvent>()(
   "event",
   "peer.unreachable",

@@ -137,6 +137,7 @@ function swarmText(swarm: SwarmDetail, now: number): string {
     printable(peer.client),
     peer.source,
     peer.transport,
+    peer.encryption,
     percent(peer.progress),
     formatRate(peer.down),
     formatRate(peer.up),
@@ -151,7 +152,8 @@ function swarmText(swarm: SwarmDetail, now: number): string {
     `${swarm.id}  ${progressLine(swarm)}\n`,
     trackers.length > 0 &&
     table([["tracker", "state", " last", " next", " seeds", " leechers", "message"], ...trackers]),
-    peers.length > 0 && table([["peer", "client", "source", "transport", " has", " down", " up"], ...peers]),
+    peers.length > 0 &&
+    table([["peer", "client", "source", "transport", "encryption", " has", " down", " up"], ...peers]),
     table([[" #", " done", " size", "file"], ...files]),
   ].filter((part) => part !== false).join("\n");
 }

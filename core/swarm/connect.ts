@@ -1,11 +1,9 @@
 /**
- * From an address, or an accepted stream, to a peer that has shaken hands: dialing through the transports and their
- * wraps, and the handshake of BEP 3 in both roles.
+ * The handshake of BEP 3 in both roles, and how an accepted stream comes to it.
  *
  * @module
  */
-import { errorText } from "../api/errors.ts";
-import { acceptPeer, type ByteStream, type Clock, dialPeer, type OpenedStream, transports } from "../api/mod.ts";
+import { acceptPeer, type ByteStream, type Clock, type OpenedStream } from "../api/mod.ts";
 import {
   bytesEqual,
   decodeHandshake,
@@ -14,16 +12,12 @@ import {
   HANDSHAKE_LENGTH,
   InfoHash,
   isHandshakePrefix,
-  type PeerAddress,
   ProtocolError,
-  type TorrentId,
 } from "../wire/mod.ts";
 import type { Kernel } from "./kernel.ts";
 
 // security.md: who hasn't shaken hands by then is a scanner or a slow-loris (ms).
 const HANDSHAKE_TIMEOUT = 10_000;
-// Longer than two SYN retransmissions.
-const DIAL_TIMEOUT = 10_000;
 // The handshake up to and including the info-hash: what an accepting side needs before it answers.
 const ACCEPT_PREFIX = 48;
 
@@ -48,82 +42,12 @@ export interface SwarmLookup {
   readonly secretOf: (hash: Uint8Array) => Uint8Array | undefined;
 }
 
-/** Dials over the transports there are, `preferred` first, until one works, and shakes hands. All their errors are told. */
-export async function dialAndShake(
-  kernel: Kernel,
-  id: TorrentId,
-  own: OwnHandshake,
-  to: {
-    readonly address: PeerAddress;
-    /** What worked before: tried first. */
-    readonly transport?: string;
-    /** No other transport is tried. */
-    readonly only?: string;
-  },
-  signal: AbortSignal,
-): Promise<ShakenPeer> {
-  const names = kernel.bus.keys(transports).filter((name) => to.only === undefined || name === to.only);
-  const order = to.transport && names.includes(to.transport)
-    ? [to.transport, ...names.filter((name) => name !== to.transport)]
-    : names;
-  if (order.length === 0) throw new Error('No plugin provides a transport; add "- use: tcp" to plugins');
-  // The kernel admitted this address: the guard lets it pass while it is dialed.
-  using _grant = kernel.egress.grant(to.address);
-  const errors: string[] = [];
-  for (const transport of order) {
-    try {
-      const opened = await dialOver(kernel, id, transport, to.address, signal);
-      return { ...opened, transport, handshake: await shakeOut(kernel.host.clock, opened, own) };
-    } catch (error) {
-      if (signal.aborted || error instanceof ProtocolError) throw error;
-      errors.push(`${transport}: ${errorText(error)}`);
-    }
-  }
-  throw new Error(errors.join("; "));
-}
-
-async function dialOver(
-  kernel: Kernel,
-  id: TorrentId,
-  transport: string,
-  address: PeerAddress,
-  outer: AbortSignal,
-): Promise<OpenedStream> {
-  const abort = new AbortController();
-  const stop = (): void => abort.abort(outer.reason);
-  outer.addEventListener("abort", stop, { once: true });
-  const timer = kernel.host.clock.after(
-    DIAL_TIMEOUT,
-    () => abort.abort(new Error(`no answer within ${DIAL_TIMEOUT / 1000} s`)),
-  );
-  let stream: ByteStream | undefined;
-  try {
-    const request = { id, address, transport, signal: abort.signal };
-    return await kernel.bus.around(dialPeer, request, async (request) => {
-      const dialed = kernel.bus.get(transports, transport);
-      if (!dialed) throw new Error(`no plugin provides the transport "${transport}" any more`);
-      stream = await orAborted(dialed.dial(request.address, abort.signal), abort.signal);
-      return { stream, encryption: "none" };
-    });
-  } catch (error) {
-    stream?.close(error instanceof Error ? error : undefined);
-    throw abort.signal.aborted ? abort.signal.reason : error;
-  } finally {
-    timer.cancel();
-    outer.removeEventListener("abort", stop);
-  }
-}
-
-/** What a transport dialed, or the signal's reason when that comes first; what is dialed after it is closed. */
-async function orAborted(dial: Promise<ByteStream>, signal: AbortSignal): Promise<ByteStream> {
-  signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  dial.then((stream) => signal.aborted ? stream.close() : resolve(stream)).catch(reject);
-  return await promise;
-}
-
-async function shakeOut(clock: Clock, { stream }: OpenedStream, own: OwnHandshake): Promise<Handshake> {
+/**
+ * Shakes hands over a stream that we opened; it is closed when that fails.
+ *
+ * @throws {ProtocolError} when the peer doesn't answer in 10 s, or not as it should
+ */
+export async function shakeOut(clock: Clock, stream: ByteStream, own: OwnHandshake): Promise<Handshake> {
   return await withTimeout(clock, stream, async () => {
     await stream.write(ourHandshake(own));
     const bytes = new Uint8Array(HANDSHAKE_LENGTH);
@@ -146,6 +70,8 @@ export async function acceptAndShake(
   lookup: SwarmLookup,
   signal: AbortSignal,
 ): Promise<ShakenPeer> {
+  // Whoever came from there may be answered there, also by a transport that asks the guard for every packet.
+  using _grant = kernel.egress.grant(raw.remote);
   return await withTimeout(kernel.host.clock, raw, async () => {
     const opened = await kernel.bus.around(
       acceptPeer,

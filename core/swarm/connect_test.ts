@@ -4,24 +4,21 @@ import { registerHandler, registerValue, type Registration } from "../bus/mod.ts
 import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { encodeHandshake, InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
-import { acceptAndShake, dialAndShake, type ShakenPeer } from "./connect.ts";
+import { acceptAndShake, type ShakenPeer } from "./connect.ts";
+import { dialAndShake } from "./dial.ts";
 import { testKernel } from "./test_kernel.ts";
 
 const infoHash = InfoHash.parse("ab".repeat(20));
 const id = torrentId({ v1: infoHash });
 const peerId = (text: string): Uint8Array => new TextEncoder().encode(text.padEnd(20, "-"));
 
-/** A transport over a memory host, which counts its dials. */
-function transport(host: MemoryHost, name: string, fails?: string): { registration: Registration; dials(): number } {
-  let dials = 0;
+/** A transport over a memory host. */
+function transport(host: MemoryHost, name: string): Registration {
   const value: Transport = {
-    dial: (address, signal) => {
-      dials++;
-      return fails === undefined ? host.net.connect(address, { signal }) : Promise.reject(new Error(fails));
-    },
+    dial: (address, signal) => host.net.connect(address, { signal }),
     listen: () => Promise.reject(new Error("not here")),
   };
-  return { registration: registerValue(testOwner(name), transports, name, value), dials: () => dials };
+  return registerValue(testOwner(name), transports, name, value);
 }
 
 interface Bench {
@@ -61,7 +58,7 @@ async function answer(
 
 Deno.test("both sides shake hands and learn what the other is", async () => {
   const world = await bench();
-  const shaken = Promise.all([dial(world, [transport(world.us, "tcp").registration]), answer(world)]);
+  const shaken = Promise.all([dial(world, [transport(world.us, "tcp")]), answer(world)]);
   const [ours, theirs] = await world.simulation.complete(shaken);
   assert.deepEqual(ours.handshake.peerId, peerId("them"));
   assert.deepEqual(theirs.handshake.peerId, peerId("us"));
@@ -70,29 +67,9 @@ Deno.test("both sides shake hands and learn what the other is", async () => {
   assert.equal(world.simulation.pendingTimers, 0);
 });
 
-Deno.test("transports are tried in order, the one that worked before first, and all their errors are told", async () => {
-  const world = await bench();
-  const [utp, tcp] = [transport(world.us, "utp", "no route"), transport(world.us, "tcp")];
-  void answer(world);
-  await world.simulation.complete(dial(world, [utp.registration, tcp.registration]));
-  assert.deepEqual([utp.dials(), tcp.dials()], [1, 1]);
-  void answer(world);
-  const preferring = { ...world, to: { ...world.to, transport: "tcp" } };
-  await world.simulation.complete(dial(preferring, [utp.registration, tcp.registration]));
-  assert.deepEqual([utp.dials(), tcp.dials()], [1, 2]);
-  const broken = transport(world.us, "tcp", "refused");
-  const failing = dial(world, [utp.registration, broken.registration]);
-  await assert.rejects(world.simulation.complete(failing), /^Error: utp: no route; tcp: refused$/);
-});
-
-Deno.test("without a transport the remedy is told", async () => {
-  const world = await bench();
-  await assert.rejects(world.simulation.complete(dial(world, [])), /add "- use: tcp" to plugins/);
-});
-
 Deno.test("a dial that nobody answers ends after 10 seconds, and so does a silent handshake", async () => {
   const world = await bench();
-  const tcp = transport(world.us, "tcp").registration;
+  const tcp = transport(world.us, "tcp");
   const nobody = { ...world, to: { address: peerAddress("9.9.9.9", 1) } };
   await assert.rejects(world.simulation.complete(dial(nobody, [tcp])), /no answer within 10 s/);
   assert.equal(world.simulation.now, 10_000);
@@ -101,19 +78,10 @@ Deno.test("a dial that nobody answers ends after 10 seconds, and so does a silen
   assert.ok(world.simulation.now < 20_100);
 });
 
-Deno.test("an abort ends a dial", async () => {
-  const world = await bench();
-  const abort = new AbortController();
-  const nobody = { ...world, to: { address: peerAddress("9.9.9.9", 1) } };
-  const dialing = dial(nobody, [transport(world.us, "tcp").registration], abort.signal);
-  world.simulation.clock.after(100, () => abort.abort(new Error("paused")));
-  await assert.rejects(world.simulation.complete(dialing), /paused/);
-});
-
 Deno.test("a peer that answers for another swarm is refused, and its stream closed", async () => {
   const world = await bench();
   const other = InfoHash.parse("cd".repeat(20));
-  const dialing = dial(world, [transport(world.us, "tcp").registration]);
+  const dialing = dial(world, [transport(world.us, "tcp")]);
   const stream = await world.simulation.complete(world.accepted());
   const reserved = { extended: true, fast: true, dht: false };
   void stream.write(encodeHandshake({ infoHash: other, peerId: peerId("x"), reserved }));
@@ -139,7 +107,7 @@ Deno.test("what is accepted is wrapped by acceptPeer, whose swarm must be the ha
       { own: () => ({ infoHash, peerId: peerId("them"), dht: false }), secretOf: () => undefined },
       new AbortController().signal,
     );
-  const tcp = transport(world.us, "tcp").registration;
+  const tcp = transport(world.us, "tcp");
   const [, theirs] = await world.simulation.complete(Promise.all([dial(world, [tcp]), accept(infoHash.hex)]));
   assert.equal(theirs.encryption, "rc4");
   dial(world, [tcp]).catch(() => {});
@@ -152,7 +120,7 @@ Deno.test("a wrap that refuses the dial leaves no stream open", async () => {
     await next(request);
     throw new Error("it does not encrypt");
   });
-  const dialing = dial(world, [transport(world.us, "tcp").registration, strict]);
+  const dialing = dial(world, [transport(world.us, "tcp"), strict]);
   const stream = world.accepted();
   await assert.rejects(world.simulation.complete(dialing), /does not encrypt/);
   const accepted = await world.simulation.complete(stream);
@@ -161,7 +129,7 @@ Deno.test("a wrap that refuses the dial leaves no stream open", async () => {
 
 Deno.test("an unknown swarm is not answered", async () => {
   const world = await bench();
-  const dialing = dial(world, [transport(world.us, "tcp").registration]);
+  const dialing = dial(world, [transport(world.us, "tcp")]);
   dialing.catch(() => {});
   const accepting = answer(world, { own: () => undefined as never, secretOf: () => undefined });
   await assert.rejects(world.simulation.complete(accepting), /no swarm abab/);

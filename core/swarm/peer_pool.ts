@@ -1,4 +1,4 @@
-import type { Random } from "../api/mod.ts";
+import type { OpenedStream, Random } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
 import { BanList } from "./ban_list.ts";
 import { peerPriority } from "./peer_priority.ts";
@@ -12,6 +12,8 @@ export interface PoolPeer {
   readonly address: PeerAddress;
   /** Who named it, the first few; the first one's share of the pool it counts against. */
   readonly sources: ReadonlySet<PeerSource>;
+  /** The IPs of those on the network who named it, the latest few. */
+  readonly namedBy: readonly string[];
   /** Named by the user: dialed first, retried sooner, never evicted. */
   readonly trusted: boolean;
   /** False while all that is known is the port that it connected from. */
@@ -31,6 +33,8 @@ export interface PoolPeer {
   readonly reachedDirectly: boolean;
   /** The transport that worked last. */
   readonly transport?: string;
+  /** How the last connection that we made was encrypted; forgotten when a dial fails: the peer may have changed. */
+  readonly encryption?: OpenedStream["encryption"];
   /** It has everything: not dialed while we seed. The session sets it. */
   seed: boolean;
   /** BEP 40 rank, 0 to 2^32-1; random until our own address of its family is known. */
@@ -121,14 +125,22 @@ export class PeerPool {
     now: number,
     address: PeerAddress,
     source: PeerSource,
-    options: { readonly trusted?: boolean; readonly dialable?: boolean; readonly seed?: boolean } = {},
+    options: {
+      readonly trusted?: boolean;
+      readonly dialable?: boolean;
+      readonly seed?: boolean;
+      readonly namedBy?: string;
+    } = {},
   ): PoolPeer | undefined {
-    const { trusted = false, dialable = source !== "incoming", seed = false } = options;
+    const { trusted = false, dialable = source !== "incoming", seed = false, namedBy } = options;
     const known = this.#peers.get(address.key);
     if (known) {
       if (known.banned) return undefined;
       if (known.sources.size < maxSources) known.sources.add(source);
       if (trusted && (!known.trusted || known.retryAt === Infinity)) known.retryAt = Math.min(known.retryAt, now);
+      if (namedBy !== undefined && known.namedBy.at(-1) !== namedBy) {
+        known.namedBy = [...known.namedBy.filter((ip) => ip !== namedBy), namedBy].slice(-maxNamers);
+      }
       known.trusted ||= trusted;
       known.dialable ||= dialable;
       known.seed ||= seed;
@@ -146,6 +158,7 @@ export class PeerPool {
     return this.#insert({
       address,
       sources: new Set([source]),
+      namedBy: namedBy === undefined ? nobody : [namedBy],
       trusted,
       dialable,
       failures: 0,
@@ -193,12 +206,13 @@ export class PeerPool {
   }
 
   /** A session with it stands, whoever dialed. */
-  connected(key: string, options: { readonly transport?: string } = {}): void {
+  connected(key: string, options: Pick<PoolPeer, "transport" | "encryption"> = {}): void {
     this.#change(key, (peer) => {
       if (peer.dialing) peer.reachedDirectly = true;
       peer.dialing = false;
       peer.connected = true;
       peer.transport = options.transport ?? peer.transport;
+      peer.encryption = options.encryption ?? peer.encryption;
     });
   }
 
@@ -206,6 +220,7 @@ export class PeerPool {
   failed(now: number, key: string, why: string): void {
     this.#change(key, (peer) => {
       peer.dialing = false;
+      peer.encryption = undefined;
       peer.lastError = why;
       this.#backOff(now, peer);
     });
@@ -316,6 +331,9 @@ export class PeerPool {
 
 /** Sources remembered for one peer: naming it under ever new names can't fill memory. */
 const maxSources = 8;
+/** Those of them remembered who have an address. They are told when it can't be reached. */
+const maxNamers = 4;
+const nobody: readonly string[] = [];
 /** Milliseconds from the first failure to the next dial, and the most after many. */
 const backoff = { first: 15_000, longest: 3_600_000 };
 /** The same for peers that the user named, who waits for them. */

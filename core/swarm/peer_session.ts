@@ -141,6 +141,10 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     return this.origin.incoming;
   }
 
+  get transport(): string {
+    return this.origin.transport;
+  }
+
   get closed(): boolean {
     return this.#closed !== undefined;
   }

@@ -16,8 +16,6 @@ export interface ExtensionsSwarm {
   readonly extensions: readonly ProvidedExtension[];
   /** The raw `info` dictionary, once it is known. */
   readonly metadata: Uint8Array | undefined;
-  /** Sends a message of an extension to another session. Returns whether there is one that takes it. */
-  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean;
   /** A plugin's extension wants an address dialed. */
   dialNow(plugin: string, address: PeerAddress, transport: string, namedBy: string): void;
   /** The connected peers that can be dialed. */
@@ -41,6 +39,7 @@ export interface ExtensionsSession {
   /** Where the peer accepts connections, if that is known. */
   readonly dialAddress: PeerAddress | undefined;
   readonly incoming: boolean;
+  readonly transport: string;
   flush(): void;
   close(reason: Error): void;
 }
@@ -113,12 +112,13 @@ export class SessionExtensions {
   /** Makes an extension's part of this session, unless it declines. */
   #begin({ name, plugin, factory }: ProvidedExtension): boolean {
     const { id, private: isPrivate } = this.#swarm;
-    const { machine, address, incoming } = this.#session;
+    const { machine, address, incoming, transport } = this.#session;
     const extension = this.#contain(name, () =>
       factory({
         id,
         address,
         incoming,
+        transport,
         private: isPrivate,
         offers: (other) => machine.peerOffers(other),
         listening: () => this.#session.dialAddress,
@@ -126,7 +126,6 @@ export class SessionExtensions {
         connected: () => this.#swarm.private ? [] : this.#swarm.connectedPeers(),
         metadata: () => this.#swarm.metadata,
         metadataSize: () => machine.peerHandshake?.metadataSize,
-        relay: (to, payload) => this.#swarm.relay(name, to, payload),
         dialNow: (to, transport) => this.#swarm.dialNow(plugin, to, transport, address.ip),
         found: (addresses) => this.#swarm.found(plugin, addresses, address.ip),
         backlog: () => machine.pending,

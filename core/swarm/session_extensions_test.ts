@@ -25,7 +25,6 @@ class Bench {
     listenPort: 6881,
     extensions: [],
     metadata: undefined,
-    relay: () => false,
     dialNow: () => {},
     connectedPeers: () => [other],
     found: (plugin, addresses, namedBy) =>

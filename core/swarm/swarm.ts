@@ -355,10 +355,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     return this.shape?.raw;
   }
 
-  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean {
-    return this.peers.relay(name, to, payload);
-  }
-
   dialNow(plugin: string, address: PeerAddress, transport: string, namedBy: string): void {
     if (!this.private) void this.peers.dialNow(plugin, { address, namedBy }, transport);
   }

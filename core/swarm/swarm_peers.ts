@@ -21,7 +21,8 @@ import { bytesEqual, ipScope, type PeerAddress, peerAddress, ProtocolError, toHe
 import { allowedFastSet } from "./allowed_fast.ts";
 import { readCandidate } from "./candidate.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
-import { dialAndShake, type ShakenPeer } from "./connect.ts";
+import type { ShakenPeer } from "./connect.ts";
+import { dialAndShake, DialError } from "./dial.ts";
 import type { Kernel } from "./kernel.ts";
 import { resolveNamed } from "./named_peer.ts";
 import { OwnAddress } from "./own_address.ts";
@@ -32,6 +33,10 @@ import { PeerClosed, PeerSession, type SessionSwarm } from "./peer_session.ts";
 const MAX_CONTRIBUTORS = 1_000;
 // Sessions with one public address that come in: a household behind one has fewer, and nobody may fill every place.
 const MAX_PER_ADDRESS = 16;
+// Dials that peers ask for, which go before all others: as many may wait, for so long (ms). Whoever is to dial us at the
+// same time doesn't try much longer.
+const MAX_URGENT = 16;
+const URGENT_TIME = 5_000;
 // A connection this old that neither side wants anything of may be given up for another swarm's (ms).
 const IDLE_CONNECTION = 60_000;
 
@@ -46,6 +51,14 @@ export interface PeersSwarm extends SessionSwarm {
   readonly signal: AbortSignal;
   /** There are candidates to dial, or room for more peers. */
   wake(): void;
+}
+
+/** A dial that can't wait for its turn. */
+interface UrgentDial {
+  readonly key: string;
+  /** The only transport to use. */
+  readonly transport: string;
+  readonly until: number;
 }
 
 export class SwarmPeers {
@@ -63,6 +76,9 @@ export class SwarmPeers {
   /** Who sent blocks, by session: to ban them even after they left. */
   readonly #contributors = new Map<number, PeerAddress>();
   readonly #ownAddress = new OwnAddress();
+  /** While a session lives the guard lets its peer pass: what it came over may have to ask for every packet. */
+  readonly #grants = new Map<PeerSession, Disposable>();
+  #urgent: readonly UrgentDial[] = [];
   #rechokeAt = 0;
 
   constructor(kernel: Kernel, swarm: PeersSwarm) {
@@ -97,9 +113,9 @@ export class SwarmPeers {
       : await this.#filter(source, sound.filter(({ address, namedBy }) => !egress.check(address, { namedBy })));
     const now = this.#swarm.clock.now();
     let added = 0;
-    for (const { address } of allowed) {
+    for (const { address, namedBy } of allowed) {
       const known = this.pool.get(address.key) !== undefined;
-      if (this.pool.add(now, address, source, { trusted }) && !known) added++;
+      if (this.pool.add(now, address, source, { trusted, namedBy }) && !known) added++;
     }
     if (added > 0) this.#swarm.wake();
     return added;
@@ -121,13 +137,15 @@ export class SwarmPeers {
 
   /** Whether it would dial now, given the chance. */
   wantsDial(now: number): boolean {
-    return this.wanted > this.dialing && this.#next(now) !== undefined;
+    return this.wanted > this.dialing && (this.#nextUrgent(now) ?? this.#next(now)) !== undefined;
   }
 
-  /** Dials the best candidate. Resolves when that is decided. */
+  /** Dials whom a peer said to dial now, else the best candidate. Resolves when that is decided. */
   async dialNext(now: number): Promise<void> {
-    const peer = this.#next(now);
-    if (peer) await this.#dial(peer);
+    const urgent = this.#nextUrgent(now);
+    this.#urgent = this.#urgent.filter((dial) => dial !== urgent);
+    const peer = urgent ? this.pool.get(urgent.key) : this.#next(now);
+    if (peer) await this.#dial(peer, urgent?.transport);
   }
 
   async #dial(peer: PoolPeer, only?: string): Promise<void> {
@@ -142,7 +160,8 @@ export class SwarmPeers {
     } catch (error) {
       const reason = errorText(error);
       this.pool.failed(clock.now(), key, reason);
-      if (!signal.aborted) this.#kernel.bus.emit(peerUnreachable, this.#unreachable(peer.address, reason));
+      if (only !== undefined || !(error instanceof DialError) || error.reached) return;
+      this.#kernel.bus.emit(peerUnreachable, this.#unreachable(peer, reason));
     } finally {
       this.dialing--;
     }
@@ -178,21 +197,13 @@ export class SwarmPeers {
     return peers;
   }
 
-  /** Dials one candidate at once, over one transport alone. It must pass as all candidates do. */
+  /** Dials one candidate before all others, over one transport alone. It must pass as all candidates do. */
   async dialNow(source: string, candidate: PeerCandidate, transport: string): Promise<void> {
     await this.admit(source, [candidate]);
-    const peer = this.pool.get(candidate.address.key);
-    if (!peer || this.wanted <= this.dialing || this.#sessionAt(candidate.address)) return;
-    await this.#dial(peer, transport);
-  }
-
-  /** Sends a message of an extension to the peer that is connected there. Returns whether there is one that takes it. */
-  relay(name: string, to: PeerAddress, payload: Uint8Array): boolean {
-    const session = this.#sessionAt(to);
-    if (!session?.machine.peerOffers(name)) return false;
-    session.machine.sendExtension(name, payload);
-    session.flush();
-    return true;
+    const { key } = candidate.address;
+    const until = this.#swarm.clock.now() + URGENT_TIME;
+    this.#urgent = [...this.#urgent.filter((dial) => dial.key !== key), { key, transport, until }].slice(-MAX_URGENT);
+    this.#swarm.wake();
   }
 
   /** Once a second. */
@@ -260,6 +271,8 @@ export class SwarmPeers {
 
   closed(session: PeerSession, reason: Error): void {
     if (!this.sessions.delete(session)) return;
+    this.#grants.get(session)?.[Symbol.dispose]();
+    this.#grants.delete(session);
     const now = this.#swarm.clock.now();
     const { picker } = this.#swarm;
     picker?.removeSource(session.machine.peerPieces);
@@ -299,6 +312,14 @@ export class SwarmPeers {
     }
   }
 
+  #nextUrgent(now: number): UrgentDial | undefined {
+    this.#urgent = this.#urgent.filter(({ until }) => until > now);
+    return this.#urgent.find(({ key }) => {
+      const peer = this.pool.get(key);
+      return peer !== undefined && peer.dialable && !peer.dialing && !peer.connected && !peer.banned;
+    });
+  }
+
   #next(now: number): PoolPeer | undefined {
     return this.pool.next(now, { seeding: this.#swarm.uploadOnly });
   }
@@ -335,20 +356,23 @@ export class SwarmPeers {
       this.pool.closed(this.#swarm.clock.now(), peer.address.key, { worked: true, useful: false });
       return;
     }
-    this.pool.connected(peer.address.key, { transport: shaken.transport });
+    const { transport, encryption } = shaken;
+    // How a peer encrypts when it dials says nothing of what it takes.
+    this.pool.connected(peer.address.key, { transport, encryption: incoming ? undefined : encryption });
     const session = new PeerSession(this.#swarm, {
       stream,
       address: peer.address,
       peerId: handshake.peerId,
       incoming,
-      transport: shaken.transport,
-      encryption: shaken.encryption,
+      transport,
+      encryption,
       source: [...peer.sources][0] ?? "incoming",
       fast: handshake.fast,
       extended: handshake.extended,
       dht: handshake.dht,
     });
     this.sessions.add(session);
+    this.#grants.set(session, this.#kernel.egress.grant(stream.remote));
     this.#swarm.picker?.addSource(session.machine.peerPieces);
     session.start();
     this.#allowFast(session);
@@ -380,15 +404,8 @@ export class SwarmPeers {
     session.flush();
   }
 
-  #unreachable(address: PeerAddress, error: string): PeerUnreachableEvent {
-    return { id: this.#swarm.id, name: this.#swarm.name, address, error };
-  }
-
-  #sessionAt({ key }: PeerAddress): PeerSession | undefined {
-    for (const session of this.sessions) {
-      if (session.address.key === key || session.dialAddress?.key === key) return session;
-    }
-    return undefined;
+  #unreachable({ address, namedBy }: PoolPeer, error: string): PeerUnreachableEvent {
+    return { id: this.#swarm.id, name: this.#swarm.name, address, error, namedBy };
   }
 
   #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {

@@ -60,6 +60,8 @@ export default definePlugin({
 
     if (policy === "allow") return;
     plugin.on(dialPeer, async (request, next) => {
+      // It took nothing but a plain stream the last time.
+      if (!required && request.lastEncryption === "none") return await next(request);
       const { stream } = await next(request);
       const options = { infoHash: request.id.wireIds[0].bytes, ciphers, random };
       const answerTimeout = plugin.clock.after(
