@@ -81,11 +81,9 @@ export class MemoryDatagramSocket implements DatagramSocket {
     const ip = wildcard ? sourceIp(this.machine, to.ip) : bound;
     const from = wildcard ? peerAddress(ip, this.address.port) : this.address;
     const target = this.network.machineAt(to.ip, this.machine);
-    const delay = this.network.delay({ from: ip, to: to.ip, bytes: bytes.length, kind: "datagram" });
-    if (!target || delay === undefined) return;
     const copy = bytes.slice();
-    this.network.timeline.after(delay, () => {
-      const sockets = target.udp.find(to.ip, to.port);
+    this.network.transmit({ from: ip, to: to.ip, bytes: bytes.length, kind: "datagram" }, () => {
+      const sockets = target?.udp.find(to.ip, to.port) ?? [];
       if (sockets.length > 0) sockets[sockets.length - 1].arrive(copy, from);
     });
   }

@@ -64,8 +64,8 @@ export class MemoryMulticastSocket extends MemoryDatagramSocket {
       for (const member of this.network.groups.get(to.key) ?? []) {
         const heard = member.#hears(ip, this.machine);
         if (heard === undefined) continue;
-        const delay = this.network.delay({ from: ip, to: heard, bytes: copy.length, kind: "datagram" });
-        if (delay !== undefined) this.network.timeline.after(delay, () => member.arrive(copy, from));
+        const packet = { from: ip, to: heard, bytes: copy.length, kind: "datagram" } as const;
+        this.network.transmit(packet, () => member.arrive(copy, from));
       }
     }
   }

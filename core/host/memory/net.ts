@@ -17,18 +17,19 @@ import { MemoryDatagramSocket } from "./datagram.ts";
 import { interfacesOf, MemoryMulticastSocket } from "./datagram_multicast.ts";
 import { MemoryHttpServer, orAborted } from "./http.ts";
 import type { Life } from "./life.ts";
+import { type Packet, sizeOf } from "./link.ts";
 import { MemoryListener } from "./listener.ts";
 import { checkOwnAddress, type Machine, sourceIp } from "./machine.ts";
 import type { MemoryNetwork } from "./network.ts";
-import type { Delay } from "./pipe.ts";
+import type { Wire } from "./pipe.ts";
 import type { PortTable } from "./ports.ts";
 import { connectStreams } from "./stream.ts";
 
 // As Linux does it: an unanswered SYN is sent again, and given up after about two minutes.
 const SYN_INTERVAL = 1000;
 const SYN_ATTEMPTS = 127;
-// A packet without payload.
-const HEADER_BYTES = 40;
+// The largest packet where no link says otherwise, as on Ethernet (bytes).
+const DEFAULT_MTU = 1500;
 
 /** The network as one process on one machine sees it. */
 export class MemoryNet implements HostNet {
@@ -36,21 +37,19 @@ export class MemoryNet implements HostNet {
 
   async connect(to: PeerAddress, { signal }: { signal?: AbortSignal } = {}): Promise<ByteStream> {
     signal?.throwIfAborted();
-    const { listener, from, back } = await this.#reach(to, signal);
+    const { listener, from } = await this.#reach(to, signal);
     if (!(listener instanceof MemoryListener)) {
-      await this.#wait(back, signal);
+      await this.#answer(to.ip, from, signal);
       throw refused(to.key);
     }
-    const link = (source: string, target: string): Delay => (bytes) =>
-      this.network.delay({ from: source, to: target, bytes, kind: "stream" });
     const [stream, accepted] = connectStreams(
       this.network.timeline,
-      { address: peerAddress(from, this.machine.tcp.ephemeral()), life: this.life, delay: link(from, to.ip) },
-      { address: to, life: listener.life, delay: link(to.ip, from) },
+      { address: peerAddress(from, this.machine.tcp.ephemeral()), life: this.life, wire: this.#wire(from, to.ip) },
+      { address: to, life: listener.life, wire: this.#wire(to.ip, from) },
     );
     listener.push(accepted);
     try {
-      await this.#wait(back, signal);
+      await this.#answer(to.ip, from, signal);
     } catch (error) {
       stream.close();
       throw error;
@@ -97,15 +96,15 @@ export class MemoryNet implements HostNet {
       return await this.life.guard(server.answer(request));
     }
     const to = connectTo ?? peerAddress((await this.resolve(url.hostname))[0], httpPort(url));
-    const { listener, from, back } = await this.#reach(to, signal);
+    const { listener, from } = await this.#reach(to, signal);
     // A test may put a raw listener where a server is expected, to answer what no handler could.
     if (listener instanceof MemoryListener) return await exchange(await this.connect(to, { signal }), request);
     if (!listener) {
-      await this.#wait(back, signal);
+      await this.#answer(to.ip, from, signal);
       throw refused(to.key);
     }
     const response = await this.life.guard(listener.answer(request, peerAddress(from, this.machine.tcp.ephemeral())));
-    await this.#wait(back, signal);
+    await this.#answer(to.ip, from, signal);
     return response;
   }
 
@@ -138,27 +137,52 @@ export class MemoryNet implements HostNet {
     return holder;
   }
 
-  /** Gets a SYN through: who listens there, if anyone, and how long the answer takes. */
+  /** Gets a SYN through: who listens there, if anyone. */
   async #reach(
     to: PeerAddress,
     signal?: AbortSignal,
-  ): Promise<{ listener: MemoryListener | MemoryHttpServer | undefined; from: string; back: number }> {
+  ): Promise<{ listener: MemoryListener | MemoryHttpServer | undefined; from: string }> {
     const { network, machine } = this;
     const from = sourceIp(machine, to.ip);
     for (let attempt = 0; attempt < SYN_ATTEMPTS; attempt++) {
-      const there = network.delay({ from, to: to.ip, bytes: HEADER_BYTES, kind: "stream" });
+      const again = network.timeline.now + SYN_INTERVAL;
       const target = network.machineAt(to.ip, machine);
-      if (target && there !== undefined) {
-        await this.#wait(there, signal);
+      if (await this.#cross(from, to.ip, signal) && target) {
         const listeners = target.tcp.find(to.ip, to.port);
         const listener = listeners.length > 1 ? listeners[network.random.below(listeners.length)] : listeners[0];
-        const dropped = listener instanceof MemoryListener && listener.full;
-        const back = network.delay({ from: to.ip, to: from, bytes: HEADER_BYTES, kind: "stream" });
-        if (!dropped && back !== undefined) return { listener, from, back };
+        if (!(listener instanceof MemoryListener && listener.full)) return { listener, from };
       }
-      await this.#wait(SYN_INTERVAL, signal);
+      await this.#wait(again - network.timeline.now, signal);
     }
     throw new NetError("timedOut", `Cannot connect to ${to.key}: timed out`);
+  }
+
+  /** Gets the answer to a SYN through. */
+  async #answer(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    while (!await this.#cross(from, to, signal)) await this.#wait(SYN_INTERVAL, signal);
+  }
+
+  /** Sends a packet without payload; resolves once it arrived, or to false when it is lost. */
+  #cross(from: string, to: string, signal?: AbortSignal): Promise<boolean> {
+    const crossed = new Promise<boolean>((resolve) => {
+      const settle = (arrived: boolean) => this.life.alive && resolve(arrived);
+      this.network.transmit({ from, to, bytes: 0, kind: "stream" }, () => settle(true), () => settle(false));
+    });
+    return orAborted(crossed, signal);
+  }
+
+  #wire(from: string, to: string): Wire {
+    const { network } = this;
+    const there = { from, to, kind: "stream" } as const;
+    const back: Packet = { from: to, to: from, bytes: 0, kind: "stream" };
+    const headers = sizeOf({ ...there, bytes: 0 });
+    return {
+      linked: () => network.path(from, to) !== undefined || network.path(to, from) !== undefined,
+      delay: (bytes) => network.delay({ ...there, bytes }),
+      mss: () => Math.min(DEFAULT_MTU, network.path(from, to)?.mtu ?? DEFAULT_MTU) - headers,
+      there: (bytes, arrive) => network.transmit({ ...there, bytes }, arrive),
+      back: (arrive) => network.transmit(back, arrive),
+    };
   }
 
   #wait(milliseconds: number, signal?: AbortSignal): Promise<void> {

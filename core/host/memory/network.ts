@@ -1,30 +1,29 @@
+import { NetError } from "../../api/host.ts";
+import { type Hop, type LinkOptions, type Packet, sizeOf } from "./link.ts";
+import { type AccessLink, cross, Links, type PairLink, type Path, type Place } from "./links.ts";
 import { isLoopback, type Machine } from "./machine.ts";
 import type { MemoryMulticastSocket } from "./datagram_multicast.ts";
 import type { SeededRandom } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** One packet on its way. */
-export interface Packet {
-  /** Canonical IP texts. */
-  readonly from: string;
-  readonly to: string;
-  /** Bytes, headers not counted. */
-  readonly bytes: number;
-  readonly kind: "stream" | "datagram";
-}
+/**
+ * A rule of a test's own for packets that no link is made for: milliseconds until a packet arrives, or undefined when it
+ * is lost (a stream sends it again). Asked once for every packet, in order.
+ */
+export type LinkRule = (packet: Packet) => number | undefined;
 
 /**
- * What a link does to a packet: milliseconds until it arrives, or undefined when it is lost (a stream sends it again).
- * Asked once for every packet, in order.
+ * The one network that all hosts of a simulation share. Unless told otherwise it carries every packet in 1 ms and loses
+ * none.
+ *
+ * A packet passes the sender's access link up, then the link between the two hosts, then the receiver's access link down;
+ * at each it may wait, be delayed, and get lost. What a host sends to itself passes none.
  */
-export type Link = (packet: Packet) => number | undefined;
-
-/** The one network that all hosts of a simulation share. */
 export class MemoryNetwork {
-  /** One-way delay of the default link, in milliseconds. */
+  /** One-way delay where no link says otherwise, and of names being resolved, in milliseconds. */
   latency = 1;
-  /** Replace it to give links loss, bandwidth or distance. */
-  link: Link = () => this.latency;
+  /** What happens between hosts that no link connects; replace it where {@link LinkOptions} don't do. */
+  link: LinkRule = () => this.latency;
   /** The name server: host name to IP texts, in the resolver's order. */
   readonly names = new Map<string, readonly string[]>();
   /** Who joined a multicast group, by its address and port. */
@@ -32,7 +31,17 @@ export class MemoryNetwork {
   readonly #machines = new Map<string, Machine>();
   readonly #partitions = new Set<(from: string, to: string) => boolean>();
 
-  constructor(readonly timeline: Timeline, readonly random: SeededRandom) {}
+  readonly #links: Links;
+
+  /** @param seed what the randomness of links follows from */
+  constructor(readonly timeline: Timeline, readonly random: SeededRandom, seed: number | string) {
+    const rest: Hop = {
+      mtu: Infinity,
+      oversize: "drop",
+      pass: (packet, arrive, lost) => this.#pass(packet, arrive, lost),
+    };
+    this.#links = new Links(timeline, seed, rest);
+  }
 
   add(machine: Machine): void {
     for (const ip of machine.ips) {
@@ -55,9 +64,71 @@ export class MemoryNetwork {
     return { [Symbol.dispose]: () => void this.#partitions.delete(cut) };
   }
 
-  /** Milliseconds until the packet arrives, or undefined when it is lost. */
+  /**
+   * Links two hosts, both ways: with their own bandwidth and queue, which all traffic between them shares. It replaces
+   * the link that they had.
+   *
+   * @param back the way from `b` to `a`, if it differs
+   * @throws {Error} when an option is out of range, or `a` is `b`
+   */
+  connect(a: Place, b: Place, options: LinkOptions, back: LinkOptions = options): PairLink {
+    return this.#links.connect(a, b, options, back);
+  }
+
+  /**
+   * Gives a host an access link, which all of its traffic shares: what it sends passes `up`, what it gets `down`.
+   *
+   * @throws {Error} when an option is out of range
+   */
+  access(host: Place, options: { readonly up?: LinkOptions; readonly down?: LinkOptions }): AccessLink {
+    return this.#links.access(host, options);
+  }
+
+  /**
+   * Links all hosts that {@link connect} doesn't, each two with a link of their own.
+   *
+   * @throws {Error} when an option is out of range
+   */
+  everywhere(options: LinkOptions): Disposable {
+    return this.#links.everywhere(options);
+  }
+
+  /** The links from one address to another; undefined where there are none, and only {@link delay} holds. */
+  path(from: string, to: string): Path | undefined {
+    if (!this.#links.any || isLoopback(to)) return undefined;
+    const [sender, receiver] = [this.#machines.get(from), this.#machines.get(to)];
+    if (sender === receiver) return undefined;
+    return this.#links.path(sender?.name ?? from, receiver?.name ?? to);
+  }
+
+  /**
+   * Sends a packet. `arrive` is called when it arrives, twice when a link duplicates it; `lost` once it is lost.
+   *
+   * @throws {NetError} when it is a datagram that a link on its way refuses
+   */
+  transmit(packet: Packet, arrive: () => void, lost: () => void = () => {}): void {
+    const path = this.path(packet.from, packet.to);
+    if (path && packet.kind === "datagram" && sizeOf(packet) > path.limit) {
+      throw new NetError("io", `Cannot send ${packet.bytes} bytes to ${packet.to}: message too long (EMSGSIZE)`);
+    }
+    if (this.#isCut(packet)) lost();
+    else if (path) cross(path.hops, packet, arrive, lost);
+    else this.#pass(packet, arrive, lost);
+  }
+
+  /** Milliseconds until a packet that passes no link arrives, or undefined when it is lost. */
   delay(packet: Packet): number | undefined {
-    for (const cut of this.#partitions) if (cut(packet.from, packet.to)) return undefined;
-    return this.link(packet);
+    return this.#isCut(packet) ? undefined : this.link(packet);
+  }
+
+  #pass(packet: Packet, arrive: () => void, lost: () => void): void {
+    const delay = this.link(packet);
+    if (delay === undefined) lost();
+    else this.timeline.after(delay, arrive);
+  }
+
+  #isCut({ from, to }: Packet): boolean {
+    for (const cut of this.#partitions) if (cut(from, to)) return true;
+    return false;
   }
 }

@@ -1,4 +1,5 @@
 import { NetError } from "../../api/host.ts";
+import { type FlowWire, type Segment, TcpFlow } from "./link_tcp.ts";
 import type { Timeline } from "./timeline.ts";
 
 // What a kernel holds for one direction of a connection: sent and not yet read. A writer waits beyond it.
@@ -7,8 +8,13 @@ export const STREAM_WINDOW = 256 * 1024;
 // TCP's first retransmission timeout on a fast link: how long a lost segment holds up those behind it.
 const RETRANSMIT_AFTER = 200;
 
-/** Milliseconds until a packet of so many bytes arrives, or undefined when it is lost. */
-export type Delay = (bytes: number) => number | undefined;
+/** One direction of the way between two hosts. */
+export interface Wire extends FlowWire {
+  /** Whether links are on it. */
+  linked(): boolean;
+  /** Milliseconds until a packet of so many bytes arrives where no link is, or undefined when it is lost. */
+  delay(bytes: number): number | undefined;
+}
 
 interface Call<T> {
   bytes: Uint8Array;
@@ -16,12 +22,14 @@ interface Call<T> {
   reject(error: Error): void;
 }
 
-type Segment = Uint8Array | "end" | "reset";
-
-/** One direction of a stream: ordered, reliable, bounded. The sender and the receiver each hold one side of it. */
+/**
+ * One direction of a stream: ordered, reliable, bounded. The sender and the receiver each hold one side of it. Where no
+ * link is on its way, what is written at once arrives at once; over links it is a {@link TcpFlow}, and stays one.
+ */
 export class Pipe {
   readonly #timeline: Timeline;
-  readonly #delay: Delay;
+  readonly #wire: Wire;
+  #flow: TcpFlow | undefined;
   readonly #leaving: Segment[] = [];
   #blocked = false;
   #lastArrival = 0;
@@ -42,9 +50,9 @@ export class Pipe {
   /** Called at the receiver when bytes arrive that nobody will read. */
   onUnwanted: () => void = () => {};
 
-  constructor(timeline: Timeline, delay: Delay) {
+  constructor(timeline: Timeline, wire: Wire) {
     this.#timeline = timeline;
-    this.#delay = delay;
+    this.#wire = wire;
   }
 
   /** Whether bytes have arrived that nobody read. */
@@ -75,6 +83,12 @@ export class Pipe {
     if (this.#over === "reset") return;
     this.#over = "reset";
     this.#leave("reset");
+  }
+
+  /** The receiver reset the connection: writes fail from now on, and what is on its way is of no use. */
+  stop(): void {
+    this.#flow?.stop();
+    this.breakWrites(connectionReset());
   }
 
   /** Writes fail from now on. */
@@ -112,15 +126,22 @@ export class Pipe {
 
   /** Sends what the window takes, and returns how much that was. */
   #send(bytes: Uint8Array): number {
-    const room = Math.min(STREAM_WINDOW - this.#used, bytes.length);
-    if (room > 0) {
-      this.#used += room;
-      this.#leave(bytes.slice(0, room));
-    }
+    const window = this.#flow?.buffer ?? STREAM_WINDOW;
+    const room = Math.min(window - this.#used, bytes.length);
+    if (room <= 0) return 0;
+    this.#used += room;
+    this.#leave(bytes.slice(0, room));
     return room;
   }
 
   #leave(segment: Segment): void {
+    if (!this.#flow && this.#leaving.length === 0 && this.#wire.linked()) {
+      this.#flow = new TcpFlow(this.#timeline, this.#wire, (segment) => {
+        if (this.#timeline.now < this.#lastArrival) this.#fly(segment, this.#lastArrival);
+        else this.#arrive(segment);
+      });
+    }
+    if (this.#flow) return this.#flow.push(segment);
     this.#leaving.push(segment);
     if (!this.#blocked) this.#transmit();
   }
@@ -129,7 +150,7 @@ export class Pipe {
     this.#blocked = false;
     while (this.#leaving.length > 0) {
       const segment = this.#leaving[0];
-      const delay = this.#delay(segment instanceof Uint8Array ? segment.length : 40);
+      const delay = this.#wire.delay(segment instanceof Uint8Array ? segment.length : 40);
       if (delay === undefined) {
         this.#blocked = true;
         this.#timeline.after(RETRANSMIT_AFTER, () => this.#transmit());

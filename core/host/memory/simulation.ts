@@ -27,7 +27,7 @@ export class Simulation {
 
   constructor(readonly seed: number) {
     this.random = new SeededRandom(seed);
-    this.network = new MemoryNetwork(this.#timeline, new SeededRandom(`network ${seed}`));
+    this.network = new MemoryNetwork(this.#timeline, new SeededRandom(`network ${seed}`), seed);
     this.clock = {
       now: () => this.now,
       wall: () => wallTime({ wallOffset: 0 }, this.network),

@@ -1,7 +1,7 @@
 import { type ByteStream, NetError } from "../../api/host.ts";
 import type { PeerAddress } from "../../wire/mod.ts";
 import type { Life } from "./life.ts";
-import { type Delay, Pipe } from "./pipe.ts";
+import { Pipe, type Wire } from "./pipe.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** One end of a connection between two memory hosts. */
@@ -21,7 +21,7 @@ export class MemoryStream implements ByteStream {
   ) {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
-    incoming.onReset = () => outgoing.breakWrites(new NetError("reset", "Connection reset by peer"));
+    incoming.onReset = () => outgoing.stop();
     incoming.onUnwanted = () => outgoing.reset();
     this.#forget = life.atEnd(() => this.#abandon());
   }
@@ -73,14 +73,14 @@ export class MemoryStream implements ByteStream {
   }
 }
 
-/** Two connected ends. `delay` is asked once per packet and direction. */
+/** Two connected ends. `wire` leads from each to the other. */
 export function connectStreams(
   timeline: Timeline,
-  client: { address: PeerAddress; life: Life; delay: Delay },
-  server: { address: PeerAddress; life: Life; delay: Delay },
+  client: { address: PeerAddress; life: Life; wire: Wire },
+  server: { address: PeerAddress; life: Life; wire: Wire },
 ): [client: MemoryStream, server: MemoryStream] {
-  const up = new Pipe(timeline, client.delay);
-  const down = new Pipe(timeline, server.delay);
+  const up = new Pipe(timeline, client.wire);
+  const down = new Pipe(timeline, server.wire);
   return [
     new MemoryStream(client.address, server.address, down, up, client.life),
     new MemoryStream(server.address, client.address, up, down, server.life),
