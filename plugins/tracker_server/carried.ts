@@ -12,7 +12,7 @@ const ROLE = 3;
 const SIX = 4;
 const COMPLETED = 8;
 /** How many peers are put back at a time: about a millisecond's work. */
-const SLICE = 1_000;
+const SLICE = 250;
 
 /** All peers of a tracker, those seen longest ago first. */
 export function savePeers(now: number, { table }: Tracker): Uint8Array {

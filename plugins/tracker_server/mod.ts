@@ -40,7 +40,7 @@ type Config = typeof config extends Schema<infer C> ? C : never;
 
 // How often peers that announce no more are looked for, and how many are removed at a time (about a millisecond).
 const SWEEP_INTERVAL = 10_000;
-const SWEEP_SLICE = 1_000;
+const SWEEP_SLICE = 250;
 // The largest datagram there is.
 const MAX_DATAGRAM = 65_536;
 // Datagrams taken in a row before everybody else has a turn.
