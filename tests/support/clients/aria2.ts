@@ -9,11 +9,14 @@ import {
 } from "./client.ts";
 
 /** aria2 (`aria2c`). It takes peers from trackers only, and knows no pad files. */
-export const aria2: Client = aria2With(false);
+export const aria2: Client = aria2With({});
 /** aria2 with its DHT, which knows nobody: without it, aria2 has no UDP trackers. */
-export const aria2WithUdp: Client = aria2With(true);
+export const aria2WithUdp: Client = aria2With({ udp: true });
 
-function aria2With(udp: boolean): Client {
+/** aria2 with options of its own besides those that tests use. */
+export function aria2With(
+  { udp = false, options = [] }: { readonly udp?: boolean; readonly options?: readonly string[] },
+): Client {
   return {
     name: "aria2",
     knowsPadFiles: false,
@@ -27,9 +30,10 @@ function aria2With(udp: boolean): Client {
         "--allow-overwrite=true",
         ...(request.trusted ? ["--check-integrity=false", "--bt-seed-unverified=true"] : ["--check-integrity=true"]),
         ...(request.uploadLimit ? [`--max-overall-upload-limit=${request.uploadLimit}`] : []),
+        ...options,
       ]),
     leech: (request: LeechRequest): Promise<RunningClient> =>
-      start("leech", request, request.out, [...dhtOptions(request, udp), "--seed-time=0"]),
+      start("leech", request, request.out, [...dhtOptions(request, udp), "--seed-time=0", ...options]),
   };
 }
 

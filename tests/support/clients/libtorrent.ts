@@ -21,20 +21,25 @@ export interface LibtorrentStats {
 }
 
 /** libtorrent-rasterbar through its Python bindings: the reference that others are compared with. TCP only. */
-export const libtorrent: Client = {
-  name: "libtorrent",
-  knowsPadFiles: true,
-  writesEmptyFiles: true,
-  takesPeers: true,
-  async available(): Promise<string | undefined> {
-    const works = await run(python, "-c", "import libtorrent").then(({ code }) => code === 0, () => false);
-    return works ? undefined : "python3-libtorrent is not installed";
-  },
-  seed: (request: SeedRequest): Promise<RunningClient> =>
-    start("seed", request, { folder: request.data, uploadLimit: request.uploadLimit }),
-  leech: (request: LeechRequest): Promise<RunningClient> =>
-    start("leech", request, { folder: request.out, peer: request.peer }),
-};
+export const libtorrent: Client = libtorrentWith({});
+
+/** libtorrent with settings of its own `settings_pack` over those that tests use: no discovery, no encryption. */
+export function libtorrentWith(settings: Readonly<Record<string, unknown>>): Client {
+  return {
+    name: "libtorrent",
+    knowsPadFiles: true,
+    writesEmptyFiles: true,
+    takesPeers: true,
+    async available(): Promise<string | undefined> {
+      const works = await run(python, "-c", "import libtorrent").then(({ code }) => code === 0, () => false);
+      return works ? undefined : "python3-libtorrent is not installed";
+    },
+    seed: (request: SeedRequest): Promise<RunningClient> =>
+      start("seed", request, { folder: request.data, uploadLimit: request.uploadLimit, settings }),
+    leech: (request: LeechRequest): Promise<RunningClient> =>
+      start("leech", request, { folder: request.out, peer: request.peer, settings }),
+  };
+}
 
 /** Reads the counters of the libtorrent that runs (or ran) with this scratch folder. */
 export async function libtorrentStats(scratch: string): Promise<LibtorrentStats> {
@@ -45,7 +50,7 @@ export async function libtorrentStats(scratch: string): Promise<LibtorrentStats>
 async function start(
   role: "seed" | "leech",
   { torrent, site, port, scratch }: SeedRequest | LeechRequest,
-  more: { folder: string; peer?: string; uploadLimit?: number },
+  more: { folder: string; peer?: string; uploadLimit?: number; settings: Readonly<Record<string, unknown>> },
 ): Promise<RunningClient> {
   const options = { role, torrent, ip: site.ip, port, stats: `${scratch}/stats.json`, ...more };
   return launch({ site, port, role, argv: [python, besideAdapters("libtorrent_peer.py"), JSON.stringify(options)] });

@@ -27,6 +27,7 @@ session = lt.session({
     "in_enc_policy": int(lt.enc_policy.disabled),
     "out_enc_policy": int(lt.enc_policy.disabled),
     "upload_rate_limit": options.get("uploadLimit", 0),
+    **options.get("settings", {}),
 })
 # Limits don't count on a local network unless libtorrent is told so.
 if options.get("uploadLimit"):

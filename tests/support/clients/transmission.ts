@@ -63,7 +63,6 @@ async function prepare(
     folder,
     "-p",
     `${port}`,
-    "-et",
     "-M",
     "-D",
     "-U",
