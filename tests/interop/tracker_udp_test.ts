@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Client } from "../support/clients/client.ts";
-import { libtorrent, libtorrentNodes } from "../support/clients/libtorrent.ts";
+import { libtorrent } from "../support/clients/libtorrent.ts";
 import { opentracker } from "../support/clients/opentracker.ts";
-import { steeredWeft, weftWithProfile } from "../support/clients/weft.ts";
+import { weftWithProfile } from "../support/clients/weft.ts";
 import { clientTest } from "../support/lab.ts";
-import { eventually, Neighbourhood, type Shared } from "../support/neighbourhood.ts";
+import { Neighbourhood } from "../support/neighbourhood.ts";
 import { single } from "../support/payloads.ts";
 
 const port = 6881;
@@ -18,7 +18,7 @@ const weft = weftWithProfile("plugins:\n  - use: tcp\n  - use: tracker_udp\n");
 /** Has one client download from another, with opentracker on the first machine; the torrent names `urls` in one list. */
 async function transfer(place: Neighbourhood, seeder: Client, leecher: Client, urls: readonly string[]): Promise<void> {
   const [site, left, right] = place.sites;
-  const shared: Shared = await place.share(single, urls);
+  const shared = await place.share(single, urls);
   const { torrent, data, infoHash } = shared;
   const scratch = await place.folder("tracker");
   const tracker = await place.use(opentracker.start({ site, port: trackerPort, scratch, infoHashes: [infoHash] }));

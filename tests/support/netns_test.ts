@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { listens, namespacesMissing, openNetworkPair, run } from "./netns.ts";
+import { python } from "./clients/libtorrent.ts";
+import { listens, namespacesMissing, openNetworkBridge, openNetworkPair, run } from "./netns.ts";
 
 const reason = await namespacesMissing();
 
@@ -30,6 +31,28 @@ Deno.test({
       status = new Deno.Command(command, { args }).spawn().status;
     }
     assert.equal((await status).signal, "SIGKILL");
+    const { stdout } = await run("ip", "netns", "list");
+    for (const name of names) assert.ok(!stdout.includes(name), stdout);
+  },
+});
+
+Deno.test({
+  name: "on a bridge of namespaces each reaches each other over IPv4 and IPv6, and nothing is left behind",
+  ignore: reason !== undefined,
+  async fn(): Promise<void> {
+    const names: string[] = [];
+    {
+      await using bridge = await openNetworkBridge(3);
+      names.push(...bridge.sites.map(({ name }) => name));
+      const [first, , third] = bridge.sites;
+      for (const ip of [third.ip, third.ip6]) {
+        // Nobody listens there, and only a machine that is reached can say so.
+        const attempt =
+          `import socket\ntry: socket.create_connection(("${ip}", 9), 3)\nexcept ConnectionRefusedError: print("reached")`;
+        const [command, ...args] = first.command([python, "-c", attempt]);
+        assert.equal((await run(command, ...args)).stdout, "reached\n");
+      }
+    }
     const { stdout } = await run("ip", "netns", "list");
     for (const name of names) assert.ok(!stdout.includes(name), stdout);
   },
