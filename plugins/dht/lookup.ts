@@ -8,6 +8,9 @@ import { K, type Secure } from "./routing_table.ts";
 const ALPHA = 4;
 // Queries in all: liars who name ever closer nodes must not keep a lookup going.
 const MAX_ASKED = 200;
+// With "prefer", queries to nodes whose ids don't fit: a network without fitting ids needs no more, and liars can be as
+// many as they like.
+const MAX_ASKED_UNFIT = 32;
 // Nodes taken from one answer; BEP 5 gives 8, and who gives more wants the whole of our attention.
 const MAX_NAMED = 16;
 // Candidates kept, the closest ones: far more than are ever asked.
@@ -51,6 +54,7 @@ export class Lookup {
   readonly #entering = new Set<string>();
   #active = 0;
   #asked = 0;
+  #askedUnfit = 0;
 
   /** `self` is our own id, which others name and nobody asks. */
   constructor(target: NodeId, secure: Secure, self?: NodeId) {
@@ -90,6 +94,7 @@ export class Lookup {
     candidate.state = "asked";
     this.#active++;
     this.#asked++;
+    if (!candidate.secure) this.#askedUnfit++;
     return candidate.address;
   }
 
@@ -167,7 +172,8 @@ export class Lookup {
         if (++seen === K) return undefined;
       }
     };
-    return first(false) ?? (this.#secure === "prefer" ? first(true) : undefined);
+    const all = this.#secure === "off" || this.#askedUnfit < MAX_ASKED_UNFIT ? first(false) : undefined;
+    return all ?? (this.#secure === "prefer" ? first(true) : undefined);
   }
 
   #blame(namer: Candidate | undefined, more: number): void {
