@@ -1,5 +1,6 @@
 import {
   type Client,
+  type ClientRequest,
   commandMissing,
   launch,
   type LeechRequest,
@@ -45,7 +46,7 @@ function dhtOptions({ scratch, port }: ClientRequest, udp: boolean): string[] {
 // deno-lint-ignore require-await -- the interface is asynchronous for the clients that write settings first
 async function start(
   role: "seed" | "leech",
-  { torrent, site, port, scratch }: SeedRequest | LeechRequest,
+  { torrent, site, port }: SeedRequest | LeechRequest,
   folder: string,
   more: string[],
 ): Promise<RunningClient> {
