@@ -104,6 +104,14 @@ async function start(
 ): Promise<RunningClient> {
   const verb = role === "seed" ? "seed" : "get";
   const plugins = more.includes("--profile") ? [] : offline;
-  const common = [...plugins, "--listen", `${site.ip}:${port}`, "--state", `${scratch}/weft.db`, "--allow-local", "--json"];
+  const common = [
+    ...plugins,
+    "--listen",
+    `${site.ip}:${port}`,
+    "--state",
+    `${scratch}/weft.db`,
+    "--allow-local",
+    "--json",
+  ];
   return launch({ site, port, role, argv: weftCommand(verb, torrent, ...more, ...common), cwd: scratch });
 }
