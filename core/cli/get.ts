@@ -3,7 +3,7 @@ import { formatDuration, formatSize } from "../api/mod.ts";
 import { addOrResume, addRequest } from "./add_request.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
-import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
+import { listenOption, peerOption, type Program, rateOption, repeated } from "./options.ts";
 import { runSession, whenComplete, whenFinished } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
 import { readSource } from "./source.ts";
@@ -30,6 +30,7 @@ export function addGet(program: Program, context: Context): void {
     .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)", listenOption)
     .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
+    .option("--without <plugin>", "leave this plugin out; may be repeated", repeated)
     .option("--select <files>", "only these: numbers and ranges as `weft show` counts them, or names with *")
     .option("--sequential", "first pieces first")
     .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)

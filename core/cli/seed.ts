@@ -2,7 +2,7 @@
 import { CommandError, type SwarmSnapshot } from "../api/mod.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
-import { listenOption, peerOption, type Program, rateOption } from "./options.ts";
+import { listenOption, peerOption, type Program, rateOption, repeated } from "./options.ts";
 import { listeningText } from "./progress.ts";
 import { runSession, whenComplete, whenFinished } from "./session.ts";
 import { oneSwarmSettings } from "./settings.ts";
@@ -27,6 +27,7 @@ export function addSeed(program: Program, context: Context): void {
     .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)", listenOption)
     .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
     .option("--profile <file>", "plugins and settings to use")
+    .option("--without <plugin>", "leave this plugin out; may be repeated", repeated)
     .option("--up <rate>", "upload limit", rateOption)
     .option("--allow-local", "its trackers may be on loopback and private addresses")
     .option("--state <file>", "where to keep state")

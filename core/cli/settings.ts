@@ -4,8 +4,10 @@ import {
   CommandError,
   ConfigError,
   type ConfigNode,
+  didYouMean,
   DiskError,
   type Plugin,
+  type PluginEntry,
   type Settings,
 } from "../api/mod.ts";
 import { loadProfile } from "../config/mod.ts";
@@ -108,6 +110,8 @@ export interface OneSwarmOptions {
   readonly profile?: string;
   readonly listen?: BindAddress;
   readonly state?: string;
+  /** Entries that are left out, by name. */
+  readonly without?: readonly string[];
 }
 
 /**
@@ -129,16 +133,31 @@ export async function oneSwarmSettings(
     : options.profile === undefined
     ? [await freeAddress(environment)]
     : settings.listen;
-  return { ...settings, listen, swarms: [], store: { path: folder, state } };
+  const plugins = leaveOut(settings.plugins, options.without ?? []);
+  return { ...settings, listen, plugins, swarms: [], store: { path: folder, state } };
 }
 
-/** The usual port on all addresses, or a free one when another program has it; IPv4 alone where there is no IPv6. */
+function leaveOut(plugins: readonly PluginEntry[], without: readonly string[]): readonly PluginEntry[] {
+  const names = plugins.map(({ name }) => name);
+  for (const name of without) {
+    if (names.includes(name)) continue;
+    const meant = didYouMean(name, names) || `; there are ${names.join(", ")}`;
+    throw usageError(`Cannot leave out "${name}": no plugin has that name${meant}`);
+  }
+  return plugins.filter(({ name }) => !without.includes(name));
+}
+
+/**
+ * The usual port on all addresses, or a free one when another program has it, over TCP or UDP; IPv4 alone where there
+ * is no IPv6.
+ */
 async function freeAddress({ host }: Environment): Promise<BindAddress> {
   const choices = ["::", "0.0.0.0"].flatMap((ip) => [6881, 0].map((port) => ({ ip, port })));
   let why = "";
   for (const at of choices) {
     try {
       (await host.net.listen(at)).close();
+      (await host.net.datagrams(at)).close();
       return at;
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 /** The compiled Weft, made once for all of these steps. */
 import assert from "node:assert/strict";
 import { type Compiler, findCompiler } from "../support/compiler.ts";
+import { offline } from "../support/offline.ts";
 import { type Ended, run, RunningWeft } from "../support/running_weft.ts";
 import { fits, tryEscapes } from "./escapes/harness.ts";
 import { type Escape, escapes } from "./escapes/table.ts";
@@ -170,7 +171,7 @@ Deno.test({
       assert.equal((await weft("create", "data/data.bin", "--out", "data.torrent")).code, 0);
       await using seed = new RunningWeft(folder, [
         `${folder}/weft`,
-        ...["seed", "data.torrent", "--data", "data", "--state", "seed.db", "--listen", "127.0.0.1:0"],
+        ...["seed", "data.torrent", "--data", "data", "--state", "seed.db", "--listen", "127.0.0.1:0", ...offline],
       ]);
       const peer = /127\.0\.0\.1:\d+/.exec(await seed.says(/listening on/))![0];
       const finds = async (use: string, more?: string): Promise<void> => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { offline } from "../support/offline.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 /** The permissions that the README shows. */
@@ -61,18 +62,30 @@ Deno.test("a folder travels from one process to another, steered through the con
     await Deno.writeTextFile(`${folder}/data/readme`, "hello");
     assert.equal((await weft(folder, "create", "data")).code, 0);
 
-    const seed = start(folder, "seed", "data.torrent", "--data", ".", "--state", "seed.db", "--listen", "127.0.0.1:0");
+    const seed = start(
+      folder,
+      "seed",
+      "data.torrent",
+      "--data",
+      ".",
+      "--state",
+      "seed.db",
+      "--listen",
+      "127.0.0.1:0",
+      ...offline,
+    );
     const peer = await ask(folder, "seed.db", (status) => {
       const [swarm] = status.swarms as { state: string }[];
       return swarm?.state === "seeding" ? (status.listening as string[])[0] : undefined;
     });
-    const second = await weft(folder, "seed", "data.torrent", "--data", ".", "--state", "seed.db");
+    const second = await weft(folder, "seed", "data.torrent", "--data", ".", "--state", "seed.db", ...offline);
     assert.equal(second.code, 1);
     assert.match(second.error, /Weft already runs with this state/);
 
     const got = await weft(
       folder,
       "get",
+      ...offline,
       "data.torrent",
       "--out",
       "got",

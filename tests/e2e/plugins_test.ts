@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import * as modules from "node:module";
+import { offline } from "../support/offline.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const binary = Deno.env.get("WEFT_BINARY");
@@ -65,7 +66,7 @@ async function withRoster(
     folder,
     command[0],
     ...command.slice(1),
-    ...["seed", "data.bin.torrent", "--data", ".", "--state", "seed.db", "--listen", "127.0.0.1:0"],
+    ...["seed", "data.bin.torrent", "--data", ".", "--state", "seed.db", "--listen", "127.0.0.1:0", ...offline],
   );
   try {
     const address = await listeningAddress(folder);
