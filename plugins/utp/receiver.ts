@@ -1,0 +1,106 @@
+import { ByteQueue } from "./byte_queue.ts";
+import { distance } from "./packet.ts";
+
+// A gap must not make us keep packets without end; a multiple of what a window holds of full packets.
+const MAX_EARLY = 2048;
+// As many packets as one selective ack tells of, in bytes of its mask: more would not pay for itself.
+const MAX_SACK = 64;
+
+/** What became of a packet: it moved things on, it stands after a gap, it was there already, or there was no room. */
+export type Received = "next" | "early" | "known" | "refused";
+
+/** The incoming direction of a connection: puts packets in order, and says what it has. */
+export class Receiver {
+  readonly queue = new ByteQueue();
+  /** Nobody reads any more: what comes is taken in and thrown away. */
+  discarding = false;
+  readonly #capacity: number;
+  /** By the lower bits of their sequence number. */
+  readonly #early: (Uint8Array | undefined)[] = [];
+  #earlyBytes = 0;
+  /** How many numbers there are from the missing one to the furthest early one, both counted; 0 without a gap. */
+  #span = 0;
+  /** The packet that is missing. */
+  #next: number;
+  #fin: number | undefined;
+
+  /**
+   * @param next the sequence number of the first packet
+   * @param capacity the most bytes that wait to be read
+   */
+  constructor(next: number, capacity: number) {
+    this.#next = next;
+    this.#capacity = capacity;
+  }
+
+  /** The last packet without gaps before it. */
+  get ack(): number {
+    return this.#next - 1 & 0xffff;
+  }
+
+  /** Bytes that there is room for. */
+  get window(): number {
+    return Math.max(0, this.#capacity - this.queue.length - this.#earlyBytes);
+  }
+
+  /** Everything came, up to the other side's FIN. */
+  get ended(): boolean {
+    return this.#fin !== undefined && distance(this.#fin, this.#next) === 1;
+  }
+
+  /** Bytes of the mask that tells of packets after a gap, a multiple of 4; 0 without a gap. */
+  get sackLength(): number {
+    // The first bit stands for the packet after the missing one.
+    return this.#span === 0 ? 0 : Math.min(MAX_SACK, Math.ceil((this.#span - 1) / 32) * 4);
+  }
+
+  /** Takes a packet with data, or a FIN. The data is copied. */
+  take(seq: number, data: Uint8Array, fin: boolean): Received {
+    const ahead = distance(this.#next, seq);
+    if (ahead >= 0x8000) return "known";
+    if (ahead >= MAX_EARLY || data.length > this.window) return "refused";
+    // What stands after the end that was announced is a lie.
+    if (this.#fin !== undefined && (fin ? seq !== this.#fin : distance(this.#next, this.#fin) <= ahead)) return "refused";
+    if (ahead > 0 && this.#early[seq % MAX_EARLY]) return "known";
+    if (fin) {
+      if (ahead + 1 < this.#span) return "refused";
+      this.#fin = seq;
+    }
+    if (ahead > 0) {
+      this.#early[seq % MAX_EARLY] = data.slice();
+      this.#earlyBytes += data.length;
+      this.#span = Math.max(this.#span, ahead + 1);
+      return "early";
+    }
+    this.#append(data);
+    while (this.#span > 0) {
+      const slot = this.#next % MAX_EARLY;
+      const early = this.#early[slot];
+      if (!early) break;
+      this.#early[slot] = undefined;
+      this.#earlyBytes -= early.length;
+      this.#append(early);
+    }
+    return "next";
+  }
+
+  /** Writes the mask of {@link Receiver.sackLength}. */
+  writeSack(mask: Uint8Array): void {
+    mask.fill(0);
+    for (let i = 0; i < mask.length * 8 && i < this.#span - 1; i++) {
+      if (this.#early[(this.#next + 1 + i & 0xffff) % MAX_EARLY]) mask[i >> 3] |= 1 << (i & 7);
+    }
+  }
+
+  /** Nobody will read: forgets what waits, and throws away what comes. */
+  discard(): void {
+    this.discarding = true;
+    this.queue.clear();
+  }
+
+  #append(data: Uint8Array): void {
+    if (data.length > 0 && !this.discarding) this.queue.push(data);
+    this.#next = this.#next + 1 & 0xffff;
+    if (this.#span > 0) this.#span--;
+  }
+}
