@@ -181,17 +181,20 @@ export class TcpFlow {
   }
 
   #grow(bytes: number): void {
-    this.#window += this.#window < this.#threshold ? bytes : this.#wire.mss() * bytes / this.#window;
+    const by = this.#window < this.#threshold ? bytes : this.#wire.mss() * bytes / this.#window;
+    this.#window = Math.min(MAX_BUFFER, this.#window + by);
   }
 
   #findLost(): void {
     let narrow = false;
     for (let head = this.#flight[0]; head; head = this.#flight[0]) {
-      // That a piece arrived shows in every acknowledgement that follows: its own may have been lost.
-      if (!head.over && !head.piece.arrived) {
+      if (!head.over) {
         if (head.order + OVERTAKEN_BY > this.#newest) break;
-        this.#lost.push(head.piece);
-        narrow ||= head.order > this.#recovery;
+        // If it arrived, its acknowledgement got lost, and those that follow tell of it.
+        if (!head.piece.arrived) {
+          this.#lost.push(head.piece);
+          narrow ||= head.order > this.#recovery;
+        }
       }
       this.#settle(head);
       this.#flight.shift();

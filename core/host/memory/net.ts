@@ -39,7 +39,7 @@ export class MemoryNet implements HostNet {
     signal?.throwIfAborted();
     const { listener, from } = await this.#reach(to, signal);
     if (!(listener instanceof MemoryListener)) {
-      await this.#answer(to.ip, from, signal);
+      await this.#answer(to, from, signal);
       throw refused(to.key);
     }
     const [stream, accepted] = connectStreams(
@@ -49,7 +49,7 @@ export class MemoryNet implements HostNet {
     );
     listener.push(accepted);
     try {
-      await this.#answer(to.ip, from, signal);
+      await this.#answer(to, from, signal);
     } catch (error) {
       stream.close();
       throw error;
@@ -100,11 +100,11 @@ export class MemoryNet implements HostNet {
     // A test may put a raw listener where a server is expected, to answer what no handler could.
     if (listener instanceof MemoryListener) return await exchange(await this.connect(to, { signal }), request);
     if (!listener) {
-      await this.#answer(to.ip, from, signal);
+      await this.#answer(to, from, signal);
       throw refused(to.key);
     }
     const response = await this.life.guard(listener.answer(request, peerAddress(from, this.machine.tcp.ephemeral())));
-    await this.#answer(to.ip, from, signal);
+    await this.#answer(to, from, signal);
     return response;
   }
 
@@ -154,12 +154,16 @@ export class MemoryNet implements HostNet {
       }
       await this.#wait(again - network.timeline.now, signal);
     }
-    throw new NetError("timedOut", `Cannot connect to ${to.key}: timed out`);
+    throw timedOut(to);
   }
 
   /** Gets the answer to a SYN through. */
-  async #answer(from: string, to: string, signal?: AbortSignal): Promise<void> {
-    while (!await this.#cross(from, to, signal)) await this.#wait(SYN_INTERVAL, signal);
+  async #answer(from: PeerAddress, to: string, signal?: AbortSignal): Promise<void> {
+    for (let attempt = 0; attempt < SYN_ATTEMPTS; attempt++) {
+      if (await this.#cross(from.ip, to, signal)) return;
+      await this.#wait(SYN_INTERVAL, signal);
+    }
+    throw timedOut(from);
   }
 
   /** Sends a packet without payload; resolves once it arrived, or to false when it is lost. */
@@ -196,4 +200,8 @@ export class MemoryNet implements HostNet {
 
 function refused(where: string): NetError {
   return new NetError("refused", `Cannot connect to ${where}: connection refused`);
+}
+
+function timedOut(to: PeerAddress): NetError {
+  return new NetError("timedOut", `Cannot connect to ${to.key}: timed out`);
 }
