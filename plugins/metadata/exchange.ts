@@ -156,6 +156,7 @@ class MetadataPeer implements PeerExtension {
   readonly #peer: ExtensionPeer;
   #answers = 0;
   #answersSince = 0;
+  #over = false;
 
   constructor(exchange: MetadataExchange, peer: ExtensionPeer) {
     this.#exchange = exchange;
@@ -174,6 +175,7 @@ class MetadataPeer implements PeerExtension {
   }
 
   message(payload: Uint8Array): void {
+    if (this.#over) return;
     const message = decodeMetadataMessage(payload);
     if (message?.type === "request") this.#answer(message.piece);
     else if (message?.type === "reject") this.#exchange.rejected(this, message.piece);
@@ -181,6 +183,7 @@ class MetadataPeer implements PeerExtension {
   }
 
   closed(): void {
+    this.#over = true;
     this.#exchange.closed(this);
   }
 
