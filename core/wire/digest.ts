@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
-import { createHash, createPrivateKey, createPublicKey, type Hash, type KeyObject, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, type Hash, sign, verify } from "node:crypto";
+import { byteString, fromHex } from "./text.ts";
 
 /** A running hash: feed it bytes in order, then ask once for the digest. */
 export interface Hasher {
@@ -50,10 +50,8 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 // What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410): a public one, and the seed of a private one.
-const PUBLIC_DER = Uint8Array.from([0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]);
-const PRIVATE_DER = Uint8Array.from(
-  [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
-);
+const PUBLIC_DER = fromHex("302a300506032b6570032100");
+const PRIVATE_DER = fromHex("302e020100300506032b657004220420");
 const ED25519_KEY_LENGTH = 32;
 const ED25519_SIGNATURE_LENGTH = 64;
 
@@ -61,8 +59,7 @@ const ED25519_SIGNATURE_LENGTH = 64;
 export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== ED25519_KEY_LENGTH || signature.length !== ED25519_SIGNATURE_LENGTH) return false;
   try {
-    const key = createPublicKey({ key: der(PUBLIC_DER, publicKey), format: "der", type: "spki" });
-    return verify(null, message, key, signature);
+    return verify(null, message, createPublicKey(pem("PUBLIC KEY", PUBLIC_DER, publicKey)), signature);
   } catch {
     return false; // bytes that are no point of the curve
   }
@@ -70,22 +67,22 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
 
 /** Signs a message with the seed (32 bytes) of an Ed25519 private key: 64 bytes. Throws TypeError on another length. */
 export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return new Uint8Array(sign(null, message, privateKey(seed)));
+  return new Uint8Array(sign(null, message, createPrivateKey(privatePem(seed))));
 }
 
 /** The public key (32 bytes) that belongs to a seed (32 bytes). Throws TypeError on another length. */
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
-  const exported = createPublicKey(privateKey(seed) as unknown as string).export({ format: "der", type: "spki" });
+  const exported = createPublicKey(privatePem(seed)).export({ format: "der", type: "spki" });
   return new Uint8Array(exported.subarray(PUBLIC_DER.length));
 }
 
-function privateKey(seed: Uint8Array): KeyObject {
+function privatePem(seed: Uint8Array): string {
   if (seed.length !== ED25519_KEY_LENGTH) {
     throw new TypeError(`Cannot sign: the seed must have 32 bytes, current value has ${seed.length}`);
   }
-  return createPrivateKey({ key: der(PRIVATE_DER, seed), format: "der", type: "pkcs8" });
+  return pem("PRIVATE KEY", PRIVATE_DER, seed);
 }
 
-function der(prefix: Uint8Array, key: Uint8Array): Buffer {
-  return Buffer.concat([prefix, key]);
+function pem(label: string, prefix: Uint8Array, key: Uint8Array): string {
+  return `-----BEGIN ${label}-----\n${btoa(byteString(prefix) + byteString(key))}\n-----END ${label}-----`;
 }

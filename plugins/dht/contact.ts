@@ -6,8 +6,8 @@ import { ID_LENGTH, isSecureId, type NodeId } from "./node_id.ts";
 export interface Contact {
   readonly id: NodeId;
   readonly address: PeerAddress;
-  /** The compact form of the address, where it is at hand: those of a table are written into every answer. */
-  readonly compact?: Uint8Array;
+  /** Id and compact address as a byte string, where it is at hand: those of a table are written into every answer. */
+  readonly compact?: string;
 }
 
 /** The compact form of an address: 6 or 18 bytes. */
@@ -32,11 +32,16 @@ export function decodeAddress(bytes: Uint8Array): PeerAddress | undefined {
 export function encodeContacts(contacts: readonly Contact[], family: 4 | 6): Uint8Array {
   const size = ID_LENGTH + (family === 4 ? 6 : 18);
   const bytes = new Uint8Array(contacts.length * size);
-  contacts.forEach(({ id, address, compact }, n) => {
-    for (let i = 0; i < ID_LENGTH; i++) bytes[n * size + i] = id.charCodeAt(i);
-    bytes.set(compact ?? encodeAddress(address), n * size + ID_LENGTH);
+  contacts.forEach((contact, n) => {
+    const text = contact.compact ?? compactOf(contact);
+    for (let i = 0; i < size; i++) bytes[n * size + i] = text.charCodeAt(i);
   });
   return bytes;
+}
+
+/** Id and compact address, 26 or 38 bytes, as a byte string. */
+export function compactOf({ id, address }: Contact): string {
+  return id + byteString(encodeAddress(address));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The routing table of BEP 5: buckets of nodes that answered, dense around our own id. @module */
 import type { PeerAddress, Random } from "weft";
-import { type Contact, encodeAddress, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { compactOf, type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
 import { compareDistance, ID_LENGTH, type NodeId, randomIdSharing, sharedBits } from "./node_id.ts";
 
 /** Nodes of one bucket, and how many the closest ones to a target are. */
@@ -94,7 +94,7 @@ export class RoutingTable {
     this.#enter(now, {
       id,
       address,
-      compact: encodeAddress(address),
+      compact: compactOf({ id, address }),
       secure,
       network,
       seen: now,
