@@ -85,11 +85,27 @@ export interface UdpPort {
    */
   claim(firstBytes: readonly number[], take: (bytes: Uint8Array, from: PeerAddress) => boolean): Disposable;
   /**
-   * Sends a datagram; it may be lost on the way, as datagrams are. `bytes` must not change afterwards.
+   * Sends a datagram; it may be lost on the way, as datagrams are. `bytes` must not change before {@link pending} is 0.
    *
    * @returns whether it was sent at all: the egress guard may refuse the target, or no socket speaks its family
    */
   send(bytes: Uint8Array, to: PeerAddress): boolean;
+  /** Datagrams that were handed to `send`, here or elsewhere, and have not left yet. */
+  readonly pending: number;
+  /**
+   * Begins a conversation: as for a connection, the egress guard is asked now and not again. Who wrote the datagram that
+   * is being taken may always be answered.
+   *
+   * @returns undefined where the guard refuses
+   */
+  open(to: PeerAddress): UdpFlow | undefined;
+}
+
+/** Datagrams to one address; see {@link UdpPort.open}. */
+export interface UdpFlow {
+  readonly to: PeerAddress;
+  /** As {@link UdpPort.send}; false when no socket speaks the target's family. */
+  send(bytes: Uint8Array): boolean;
 }
 
 /** What a plugin keeps across restarts, by key: bytes in the state file, at most 1 MiB an entry of the profile. */

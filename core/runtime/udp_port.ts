@@ -4,7 +4,7 @@
  * @module
  */
 import { errorText, PluginError } from "../api/errors.ts";
-import type { BindAddress, DatagramSocket, HostNet, UdpPort } from "../api/mod.ts";
+import type { BindAddress, DatagramSocket, HostNet, UdpFlow, UdpPort } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
 
 // The largest datagram there is.
@@ -58,6 +58,7 @@ export class SharedUdp {
   #binding: Promise<void> | undefined;
   /** Who wrote the datagram that is being taken: answering it needs no permission. */
   #answering: string | undefined;
+  #pending = 0;
 
   constructor(options: SharedUdpOptions) {
     this.#options = options;
@@ -67,6 +68,7 @@ export class SharedUdp {
   for(claimant: Claimant): UdpPort & Disposable {
     const own = new Set<Disposable>();
     const addresses = (): readonly PeerAddress[] => this.#bound.map(({ socket }) => socket.address);
+    const pending = (): number => this.#pending;
     return {
       get addresses() {
         return addresses();
@@ -76,7 +78,11 @@ export class SharedUdp {
         own.add(claim);
         return claim;
       },
-      send: (bytes, to) => this.#send(bytes, to),
+      send: (bytes, to) => this.#allows(to) && this.#send(bytes, to),
+      get pending() {
+        return pending();
+      },
+      open: (to) => this.#open(to),
       [Symbol.dispose]: () => {
         for (const claim of own) claim[Symbol.dispose]();
       },
@@ -180,12 +186,22 @@ export class SharedUdp {
     }
   }
 
+  #open(to: PeerAddress): UdpFlow | undefined {
+    return this.#allows(to) ? { to, send: (bytes) => this.#send(bytes, to) } : undefined;
+  }
+
+  #allows(to: PeerAddress): boolean {
+    return to.key === this.#answering || this.#options.refused(to) === undefined;
+  }
+
   #send(bytes: Uint8Array, to: PeerAddress): boolean {
-    if (to.key !== this.#answering && this.#options.refused(to) !== undefined) return false;
     const bound = this.#bound.find(({ socket }) => socket.address.family === to.family) ??
       this.#bound.find(({ at }) => at.ip === "::");
     if (!bound) return false;
-    bound.socket.send(bytes, to).catch(() => {}); // it is lost, as datagrams are
+    this.#pending++;
+    bound.socket.send(bytes, to).then(this.#left, this.#left); // where it fails it is lost, as datagrams are
     return true;
   }
+
+  readonly #left = (): void => void this.#pending--;
 }

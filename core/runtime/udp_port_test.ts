@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { PluginError } from "../api/mod.ts";
+import type { PluginError, UdpFlow } from "../api/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { type PeerAddress, peerAddress } from "../wire/mod.ts";
 import { type Claimant, SharedUdp } from "./udp_port.ts";
@@ -98,6 +98,24 @@ Deno.test("the guard decides where datagrams go, but for an answer to what is be
   await world.arrives(0x64);
   sent.push(port.send(new Uint8Array([1]), asker!));
   assert.deepEqual(sent, [true, false, false]);
+});
+
+Deno.test("a conversation that the guard allowed once goes on, and so does one with who wrote first", async () => {
+  let guarded = false;
+  const world = bench(() => guarded ? "not there" : undefined);
+  const { simulation, udp, other } = world;
+  const port = udp.for(world.claimant("a"));
+  const flows: (UdpFlow | undefined)[] = [];
+  port.claim([0x64], (_, from) => flows.push(port.open(from)) > 0);
+  (await simulation.complete(udp.stage(at))).commit();
+  flows.push(port.open(peerAddress(other.ip, 9)));
+  guarded = true;
+  flows.push(port.open(peerAddress(other.ip, 9)));
+  await world.arrives(0x64);
+  assert.deepEqual(flows.map((flow) => flow?.send(new Uint8Array([1]))), [true, undefined, true]);
+  assert.equal(port.pending, 2);
+  await simulation.run(1);
+  assert.equal(port.pending, 0, "what has left may be written to again");
 });
 
 Deno.test("a claim that throws is its plugin's fault, and others still get the datagram", async () => {
