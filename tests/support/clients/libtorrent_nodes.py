@@ -48,6 +48,7 @@ flags = 0 if options.get("plain") else int(lt.session_flags_t.add_default_plugin
 sessions = [lt.session({**settings, "listen_interfaces": listen}, flags) for listen in options["listen"]]
 torrents = {}
 neighbours = {}
+found = {}
 
 
 def digest(text):
@@ -138,11 +139,11 @@ def trackers(_, command):
 
 
 def get_peers(session, command):
-    """Looks up the peers of an info-hash; gives those of the first answers that have any."""
+    """Looks up the peers of an info-hash; gives all that any lookup has found, once one node more has named some."""
     wanted = digest(command["infoHash"])
     session.dht_get_peers(wanted)
-    alert = yield lambda alert: isinstance(alert, lt.dht_get_peers_reply_alert) and alert.info_hash == wanted
-    return ["{}:{}".format(*peer) for peer in alert.peers()]
+    yield lambda alert: isinstance(alert, lt.dht_get_peers_reply_alert) and alert.info_hash == wanted
+    return sorted(found[str(wanted)])
 
 
 def put_immutable(session, command):
@@ -243,5 +244,7 @@ while True:
         for alert in session.pop_alerts():
             if alert.what() == "lsd_peer":  # which has no class in Python
                 neighbours.setdefault(index, set()).add(re.search(r"peer \[ (\S+)", alert.message())[1])
+            if isinstance(alert, lt.dht_get_peers_reply_alert):
+                found.setdefault(str(alert.info_hash), set()).update("{}:{}".format(*peer) for peer in alert.peers())
             offer(session, alert)
     time.sleep(0.02)
