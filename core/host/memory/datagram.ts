@@ -81,10 +81,14 @@ export class MemoryDatagramSocket implements DatagramSocket {
     const ip = wildcard ? sourceIp(this.machine, to.ip) : bound;
     const from = wildcard ? peerAddress(ip, this.address.port) : this.address;
     const target = this.network.machineAt(to.ip, this.machine);
+    const away = target !== this.machine;
+    const { timeline } = this.network;
+    const seen = away && this.machine.nat ? this.machine.nat.leave(timeline.now, from, to) : from;
     const copy = bytes.slice();
     this.network.transmit({ from: ip, to: to.ip, bytes: bytes.length, kind: "datagram" }, () => {
-      const sockets = target?.udp.find(to.ip, to.port) ?? [];
-      if (sockets.length > 0) sockets[sockets.length - 1].arrive(copy, from);
+      const port = away && target?.nat ? target.nat.enter(timeline.now, seen, to.port) : to.port;
+      const sockets = port === undefined ? [] : target?.udp.find(to.ip, port) ?? [];
+      if (sockets.length > 0) sockets[sockets.length - 1].arrive(copy, seen);
     });
   }
 

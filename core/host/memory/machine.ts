@@ -4,6 +4,7 @@ import type { MemoryDatagramSocket } from "./datagram.ts";
 import type { FaultyDisk } from "./disk.ts";
 import type { MemoryListener } from "./listener.ts";
 import type { MemoryDatabases } from "./database.ts";
+import type { Nat } from "./nat.ts";
 import { PortTable } from "./ports.ts";
 
 /** What outlives a process: a machine's addresses, its disk and its databases; and who is bound to its ports now. */
@@ -16,6 +17,8 @@ export interface Machine {
   readonly unix: Map<string, MemoryHttpServer>;
   readonly disk: FaultyDisk;
   readonly databases: MemoryDatabases;
+  /** The router that it is behind. */
+  nat?: Nat;
   /** How far its wall clock is off, in milliseconds. */
   wallOffset: number;
 }

@@ -11,5 +11,6 @@ export { MemoryNetwork } from "./network.ts";
 export type { LinkRule } from "./network.ts";
 export type { Link, LinkCounts, LinkOptions, Packet } from "./link.ts";
 export type { AccessLink, PairLink, Place } from "./links.ts";
+export type { NatOptions } from "./nat.ts";
 export { SeededRandom } from "./random.ts";
 export { MemoryTerminal } from "./terminal.ts";

@@ -147,7 +147,8 @@ export class MemoryNet implements HostNet {
     for (let attempt = 0; attempt < SYN_ATTEMPTS; attempt++) {
       const again = network.timeline.now + SYN_INTERVAL;
       const target = network.machineAt(to.ip, machine);
-      if (await this.#cross(from, to.ip, signal) && target) {
+      const hidden = target?.nat && target !== machine;
+      if (await this.#cross(from, to.ip, signal) && target && !hidden) {
         const listeners = target.tcp.find(to.ip, to.port);
         const listener = listeners.length > 1 ? listeners[network.random.below(listeners.length)] : listeners[0];
         if (!(listener instanceof MemoryListener && listener.full)) return { listener, from };

@@ -3,6 +3,7 @@ import { type Hop, type LinkOptions, type Packet, sizeOf } from "./link.ts";
 import { type AccessLink, cross, Links, type PairLink, type Path, type Place } from "./links.ts";
 import { isLoopback, type Machine } from "./machine.ts";
 import type { MemoryMulticastSocket } from "./datagram_multicast.ts";
+import { Nat, type NatOptions } from "./nat.ts";
 import type { SeededRandom } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -62,6 +63,13 @@ export class MemoryNetwork {
     const cut = (from: string, to: string) => (a.has(from) && b.has(to)) || (b.has(from) && a.has(to));
     this.#partitions.add(cut);
     return { [Symbol.dispose]: () => void this.#partitions.delete(cut) };
+  }
+
+  /** Puts a host behind a router that lets nobody in, as {@link Nat} says, until the result is disposed. */
+  nat(host: { readonly ips: readonly string[] }, options: NatOptions = {}): Disposable {
+    const machine = this.#machines.get(host.ips[0])!;
+    const nat = machine.nat = new Nat(options);
+    return { [Symbol.dispose]: () => void (machine.nat === nat && (machine.nat = undefined)) };
   }
 
   /**
