@@ -45,7 +45,7 @@ async function crowded(place: Neighbourhood, count = crowd): Promise<Steered> {
 
 interface WeftOptions {
   readonly bootstrap?: readonly string[];
-  readonly swarms?: readonly { add: string; path?: string }[];
+  readonly swarms?: readonly { add: string; path?: string; peers?: readonly string[] }[];
   /** Without `use: dht`: the entry that steers it is the node, and its items can be asked for. */
   readonly items?: boolean;
   readonly port?: number;
@@ -172,6 +172,25 @@ await clientTest("weft's nodes serve other clients' lookups", [libtorrent, webto
     assert.deepEqual(await wefts[4].ask("sample", { target: infoHash }), [infoHash]);
     const { seeds, peers } = await wefts[4].ask<{ seeds: number; peers: number }>("scrape", { infoHash });
     assert.deepEqual([seeds, peers].map(Math.floor), [1, 0]);
+  },
+});
+
+await clientTest("weft and libtorrent tell each other the ports of their nodes", [libtorrent], oneMachine, {
+  async "and each is the other's way into the DHT"(place) {
+    const settings = { enable_dht: true };
+    const nodes = await place.use(libtorrentNodes(place.sites[0], { listen: ["127.0.0.10:6881"], settings }));
+    const { torrent, data } = await place.share(tree);
+    await nodes.ask("add", { torrent, folder: data, seed: true });
+    assert.equal(await nodes.ask("nodes"), 0);
+    const swarms = [{ add: torrent, peers: ["127.0.0.10:6881"] }];
+    await weftNode(place, { bootstrap: [], swarms });
+    await eventually("libtorrent knows weft's node", () => nodes.ask<number>("nodes"), (known) => known === 1);
+    const other = await place.share(single);
+    await nodes.ask("add", { torrent: other.torrent, folder: other.data, seed: true });
+    await nodes.ask("announce");
+    const door = `127.0.0.1:${weftPort}`;
+    const finder = await weftNode(place, { port: weftPort + 1, bootstrap: [door], swarms: [{ add: other.torrent }] });
+    await eventually("weft finds it", statusOf(finder), ({ sources }) => "127.0.0.10:6881" in sources);
   },
 });
 
