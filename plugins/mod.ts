@@ -12,6 +12,7 @@ export type LoadBuiltin = () => Promise<{ readonly default: Plugin }>;
 /** Built-in plugins by name. */
 export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tcp: () => import("./tcp/mod.ts"),
+  utp: () => import("./utp/mod.ts"),
   mse: () => import("./mse/mod.ts"),
   tracker_http: () => import("./tracker_http/mod.ts"),
   tracker_udp: () => import("./tracker_udp/mod.ts"),

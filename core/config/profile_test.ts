@@ -29,6 +29,7 @@ const cases = new URL("./cases/", import.meta.url);
 
 const plugins: Record<string, Plugin> = {
   tcp: fake("tcp", object({})),
+  utp: fake("utp", object({})),
   mse: fake(
     "mse",
     object({
@@ -134,6 +135,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
   assert.deepEqual(shown, defaults);
   assert.deepEqual(plugins.map(({ use }) => use), [
     "tcp",
+    "utp",
     "mse",
     "tracker_http",
     "tracker_udp",

@@ -201,8 +201,10 @@ export class Sender {
       this.#rtt.backOff();
       if (this.#timeouts === 2) this.#mtu.shrink();
       this.#loseAll();
-    } else if (this.#flight > 0 && this.#lost === 0 && !this.#tailProbed &&
-      now >= this.#sentAt + this.#rtt.probeTimeout) {
+    } else if (
+      this.#flight > 0 && this.#lost === 0 && !this.#tailProbed &&
+      now >= this.#sentAt + this.#rtt.probeTimeout
+    ) {
       // The last packets may be lost, and nothing after them would tell: the last one is sent again.
       this.#tailProbed = true;
       for (let i = this.#sent - 1; i >= 0; i--) {
@@ -222,7 +224,11 @@ export class Sender {
       this.#ring[this.#first & this.#ring.length - 1] = undefined;
       this.#first = this.#first + 1 & 0xffff;
     }
-    this.#sent = this.#flight = this.#unsent = this.#lost = 0;
+    this.#sent =
+      this.#flight =
+      this.#unsent =
+      this.#lost =
+        0;
     this.#finished = true;
   }
 

@@ -1,0 +1,258 @@
+import {
+  type ByteStream,
+  type Clock,
+  NetError,
+  type PeerAddress,
+  type Random,
+  type Timer,
+  type UdpFlow,
+  type UdpPort,
+} from "weft";
+import { Connection, RECEIVE_WINDOW } from "./connection.ts";
+import { HEADER_LENGTH, microseconds, type Packet, PacketType, readPacket, writeHeader } from "./packet.ts";
+import { SegmentPool } from "./segment.ts";
+import { UtpStream } from "./stream.ts";
+import { SynCookies } from "./syn_cookies.ts";
+
+// The first packets of a dialer may be lost; the cookie is found again from those that follow.
+const LATE_FIRST = 4;
+// Answers to SYNs a second: what a flood may cost us.
+const MAX_ANSWERS = 1_000;
+const SECOND = 1_000;
+// More than any runtime keeps open; each may hold a window of bytes.
+const MAX_CONNECTIONS = 4_000;
+
+/** What an {@link Endpoint} needs. */
+export interface EndpointOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly udp: Pick<UdpPort, "open" | "pending">;
+  /** Our own address as `remote` sees it, as far as that can be known. */
+  readonly local: (remote: PeerAddress) => PeerAddress;
+  /** Keeps the plugin's entry, until disposed of: a connection goes on. */
+  readonly hold: () => Disposable;
+}
+
+interface Entry {
+  readonly stream: UtpStream;
+  readonly flow: UdpFlow;
+  readonly hold: Disposable;
+  /** A dial is under way; called once it is over. */
+  opened: (() => void) | undefined;
+  deadline: number;
+}
+
+/** All uTP connections of one UDP port: dials, accepts, and hands each packet to its connection. */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #pool: SegmentPool;
+  readonly #cookies: SynCookies;
+  /** By the id in packets to us: other addresses may have chosen the same one. */
+  readonly #entries = new Map<number, Entry[]>();
+  readonly #byStream = new Map<UtpStream, Entry>();
+  readonly #accept: ((stream: ByteStream) => void)[] = [];
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  #answers = 0;
+  #answersSince = 0;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#pool = new SegmentPool(() => options.udp.pending === 0);
+    this.#cookies = new SynCookies(options.random.bytes(8));
+  }
+
+  /** Connections that there are, also those that are being closed. */
+  get size(): number {
+    return this.#byStream.size;
+  }
+
+  /** Hands every stream that comes in to `accept`, until disposed of. */
+  listen(accept: (stream: ByteStream) => void): Disposable {
+    this.#accept.push(accept);
+    return {
+      [Symbol.dispose]: () => {
+        const at = this.#accept.indexOf(accept);
+        if (at >= 0) this.#accept.splice(at, 1);
+      },
+    };
+  }
+
+  /**
+   * Opens a stream.
+   *
+   * @throws {NetError} when nobody answers, or the egress guard refuses the address
+   */
+  dial(to: PeerAddress, signal: AbortSignal): Promise<ByteStream> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const flow = this.#options.udp.open(to);
+    if (!flow) {
+      return Promise.reject(new NetError("denied", `Cannot connect to ${to.key}: egress.allow does not list it`));
+    }
+    const id = this.#freeId(to);
+    if (id === undefined) return Promise.reject(new NetError("tooManyFiles", "Cannot connect: too many connections"));
+    const { promise, resolve, reject } = Promise.withResolvers<ByteStream>();
+    const { clock, random } = this.#options;
+    const connection = new Connection({
+      now: clock.now(),
+      family: to.family,
+      receiveId: id,
+      sendId: id + 1 & 0xffff,
+      seq: random.below(0x10000),
+      pool: this.#pool,
+    });
+    const abort = (): void => {
+      reject(signal.reason);
+      entry.stream.close(signal.reason);
+    };
+    const entry = this.#add(connection, flow, () => {
+      signal.removeEventListener("abort", abort);
+      if (connection.state === "open") resolve(entry.stream);
+      else reject(connection.error ?? new NetError("closed", `Cannot connect to ${to.key}: the connection was closed`));
+    });
+    signal.addEventListener("abort", abort, { once: true });
+    entry.stream.pump(clock.now());
+    return promise;
+  }
+
+  /** Offers a datagram; returns whether it was one of ours. It holds during the call. */
+  take(bytes: Uint8Array, from: PeerAddress): boolean {
+    const packet = readPacket(bytes);
+    if (!packet) return false;
+    const entry = this.#find(packet, from);
+    const now = this.#options.clock.now();
+    if (entry) {
+      entry.stream.take(now, packet, bytes);
+      return true;
+    }
+    if (this.#accept.length === 0 || packet.type === PacketType.reset) return false;
+    if (packet.type === PacketType.syn) return this.#answerSyn(now, packet, from);
+    return this.#admit(now, packet, bytes, from);
+  }
+
+  /** Ends all connections at once. */
+  close(reason: Error): void {
+    for (const stream of [...this.#byStream.keys()]) stream.reset(reason);
+    this.#timer?.cancel();
+  }
+
+  #find(packet: Packet, from: PeerAddress): Entry | undefined {
+    // A SYN names the id that it wants in answers; ours is the next one.
+    const id = packet.type === PacketType.syn ? packet.id + 1 & 0xffff : packet.id;
+    const entry = this.#at(id, from);
+    if (entry || packet.type !== PacketType.reset) return entry;
+    // Whoever has forgotten a connection names it as we did.
+    const other = this.#at(id - 1 & 0xffff, from) ?? this.#at(id + 1 & 0xffff, from);
+    return other?.stream.connection.knows(id) ? other : undefined;
+  }
+
+  #at(id: number, from: PeerAddress): Entry | undefined {
+    return this.#entries.get(id)?.find(({ flow }) => flow.to.key === from.key);
+  }
+
+  /** A SYN is answered in its own length, and forgotten. */
+  #answerSyn(now: number, packet: Packet, from: PeerAddress): boolean {
+    if (now - this.#answersSince >= SECOND) [this.#answers, this.#answersSince] = [0, now];
+    const flow = ++this.#answers > MAX_ANSWERS ? undefined : this.#options.udp.open(from);
+    if (!flow) return true;
+    const answer = new Uint8Array(HEADER_LENGTH);
+    writeHeader(answer, {
+      type: PacketType.state,
+      id: packet.id,
+      timestamp: microseconds(now),
+      difference: microseconds(now) - packet.timestamp >>> 0,
+      window: RECEIVE_WINDOW,
+      seq: this.#cookies.make(now, from.key, packet.id, packet.seq),
+      ack: packet.seq,
+    });
+    flow.send(answer);
+    return true;
+  }
+
+  /** The first packet of who got our answer to its SYN makes a connection. */
+  #admit(now: number, packet: Packet, bytes: Uint8Array, from: PeerAddress): boolean {
+    const [id, seq] = [packet.id - 1 & 0xffff, packet.ack + 1 & 0xffff];
+    let syn: number | undefined;
+    for (let back = 1; back <= LATE_FIRST && syn === undefined; back++) {
+      const tried = packet.seq - back & 0xffff;
+      if (this.#cookies.matches(now, seq, from.key, id, tried)) syn = tried;
+    }
+    const flow = syn === undefined || this.size >= MAX_CONNECTIONS ? undefined : this.#options.udp.open(from);
+    if (syn === undefined || !flow) return false;
+    const connection = new Connection({
+      now,
+      family: from.family,
+      receiveId: packet.id,
+      sendId: id,
+      seq,
+      pool: this.#pool,
+      accepted: { seq: syn + 1 & 0xffff, window: packet.window },
+    });
+    const { stream } = this.#add(connection, flow);
+    stream.take(now, packet, bytes);
+    this.#accept.at(-1)!(stream);
+    return true;
+  }
+
+  #add(connection: Connection, flow: UdpFlow, opened?: () => void): Entry {
+    const { clock, local, hold } = this.#options;
+    const stream = new UtpStream({ clock, changed: this.#changed }, connection, flow, local(flow.to));
+    const entry: Entry = { stream, flow, hold: hold(), opened, deadline: Infinity };
+    this.#byStream.set(stream, entry);
+    const same = this.#entries.get(connection.id);
+    if (same) same.push(entry);
+    else this.#entries.set(connection.id, [entry]);
+    return entry;
+  }
+
+  readonly #changed = (stream: UtpStream): void => {
+    const entry = this.#byStream.get(stream);
+    if (!entry) return;
+    const { connection } = stream;
+    if (entry.opened && connection.state !== "connecting") {
+      entry.opened();
+      entry.opened = undefined;
+    }
+    if (connection.state === "closed") return this.#forget(entry);
+    entry.deadline = connection.pollTimeout();
+    if (entry.deadline < this.#timerAt) this.#arm(entry.deadline);
+  };
+
+  #forget(entry: Entry): void {
+    const { connection } = entry.stream;
+    this.#byStream.delete(entry.stream);
+    const left = this.#entries.get(connection.id)!.filter((each) => each !== entry);
+    if (left.length > 0) this.#entries.set(connection.id, left);
+    else this.#entries.delete(connection.id);
+    entry.hold[Symbol.dispose]();
+    if (this.#byStream.size === 0) this.#arm(Infinity);
+  }
+
+  #arm(at: number): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = at;
+    if (at < Infinity) {
+      this.#timer = this.#options.clock.after(Math.max(0, at - this.#options.clock.now()), this.#expire);
+    }
+  }
+
+  readonly #expire = (): void => {
+    this.#timer = undefined;
+    // No stream arms it while they are asked one by one.
+    this.#timerAt = -Infinity;
+    const now = this.#options.clock.now();
+    for (const entry of [...this.#byStream.values()]) if (entry.deadline <= now) entry.stream.expire(now);
+    let next = Infinity;
+    for (const { deadline } of this.#byStream.values()) next = Math.min(next, deadline);
+    this.#arm(next);
+  };
+
+  #freeId(to: PeerAddress): number | undefined {
+    for (let tries = 0; tries < 16 && this.size < MAX_CONNECTIONS; tries++) {
+      const id = this.#options.random.below(0x10000);
+      if (!this.#at(id, to)) return id;
+    }
+    return undefined;
+  }
+}
