@@ -191,3 +191,29 @@ Deno.test("nodes are asked again after 15 minutes, and go when they stay silent"
   assert.ok(pings[0] >= 15 * 60_000 && pings[0] <= 15 * 60_000 + 5_000, `${pings}`);
   assert.equal(node.size, 0);
 });
+
+Deno.test("with both families a lookup asks for nodes of both, and what it learns of one leads on in the other (BEP 32)", () => {
+  const node = machine();
+  node.handleNamed(0, peer);
+  answerAll(node, 0, peer);
+  const six = { id: randomId(random), address: peerAddress("2001:db8::7", 6881) };
+  const found: string[] = [];
+  node.lookup(0, {
+    target: id,
+    method: "get_peers",
+    replied: ({ values = [] }) => found.push(...values.map((v) => v.key)),
+  });
+  const [{ message: first, to: asked }] = sent(node);
+  assert.ok(first.kind === "query" && asked.key === peer.key);
+  assert.deepEqual(first.arguments.want, [4, 6]);
+  const lead = { id, nodes6: [six] };
+  node.handleDatagram(1, encodeMessage({ kind: "reply", transaction: first.transaction, reply: lead }), peer);
+  const [{ message: second, to }] = sent(node);
+  assert.ok(second.kind === "query" && to.key === six.address.key);
+  assert.equal(second.arguments.id, node.known.tables[6].id);
+  const values = [peerAddress("2001:db8::9", 1)];
+  const reply = { id: six.id, values };
+  node.handleDatagram(2, encodeMessage({ kind: "reply", transaction: second.transaction, reply }), six.address);
+  assert.deepEqual(found, ["[2001:db8::9]:1"]);
+  assert.equal(node.known.tables[6].size, 1);
+});
