@@ -1,6 +1,7 @@
 /**
  * Measures Weft beside other clients: one seeder, one leecher, plain TCP, over a virtual cable between two network
- * namespaces, on tmpfs. libtorrent is the other end of every transfer, and the reference.
+ * namespaces, on tmpfs. libtorrent is the other end of every transfer, and the reference. `libtorrent-rc4` and
+ * `weft-rc4` are measured under encryption.
  *
  * `deno task bench [--role leech|seed] [--clients libtorrent,aria2,weft] [--size "1 GiB"] [--piece-length "1 MiB"] [--runs 3]`
  *
@@ -9,18 +10,27 @@
 import { parseArgs } from "node:util";
 import { aria2 } from "../tests/support/clients/aria2.ts";
 import type { Client } from "../tests/support/clients/client.ts";
-import { libtorrent, libtorrentStats, python } from "../tests/support/clients/libtorrent.ts";
+import { libtorrent, libtorrentStats, libtorrentWith, python } from "../tests/support/clients/libtorrent.ts";
 import { opentracker } from "../tests/support/clients/opentracker.ts";
 import { transmission } from "../tests/support/clients/transmission.ts";
 import { webtorrent } from "../tests/support/clients/webtorrent.ts";
-import { weft, weftEvents } from "../tests/support/clients/weft.ts";
+import { weft, weftEvents, weftWithProfile } from "../tests/support/clients/weft.ts";
 import { Lab, type Published } from "../tests/support/lab.ts";
 import { namespacesMissing, run, type Site } from "../tests/support/netns.ts";
 import { bytes, type Sample, table } from "./bench_report.ts";
 
 /** How long one transfer may take, in milliseconds; a client that hangs must not hold up the others. */
 const transferTimeout = 300_000;
-const clients = [libtorrent, aria2, transmission, webtorrent, weft];
+/** Encrypted streams, at both ends. */
+const libtorrentRc4: Client = {
+  ...libtorrentWith({ in_enc_policy: 0, out_enc_policy: 0, allowed_enc_level: 2 }),
+  name: "libtorrent-rc4",
+};
+const weftRc4: Client = {
+  ...weftWithProfile("plugins: [{ use: tcp }, { use: tracker_http }, { use: mse, with: { policy: require } }]"),
+  name: "weft-rc4",
+};
+const clients = [libtorrent, aria2, transmission, webtorrent, weft, libtorrentRc4, weftRc4];
 
 type Role = "leech" | "seed";
 
@@ -30,7 +40,8 @@ async function measure(lab: Lab, published: Published, client: Client, role: Rol
   const counters = await lab.folder("counters");
   const out = await lab.folder("out");
   const reference = { scratch: counters };
-  const [seeder, leecher] = role === "leech" ? [libtorrent, client] : [client, libtorrent];
+  const other = client.name.endsWith("-rc4") ? libtorrentRc4 : libtorrent;
+  const [seeder, leecher] = role === "leech" ? [other, client] : [client, other];
   const seeding = await lab.seed(seeder, published, {
     trusted: true,
     ...(role === "leech" ? reference : { site: measured(lab.left, cost) }),

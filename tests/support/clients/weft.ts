@@ -30,11 +30,17 @@ export const weft: Client = {
   takesPeers: true,
   // It is this tree: where it doesn't start, tests must fail.
   available: (): Promise<string | undefined> => Promise.resolve(undefined),
-  seed: (request: SeedRequest): Promise<RunningClient> =>
-    start("seed", request, ["--data", request.data, ...(request.trusted ? ["--skip-check"] : [])]),
-  leech: (request: LeechRequest): Promise<RunningClient> =>
-    start("leech", request, ["--out", request.out, ...(request.peer ? ["--peer", request.peer] : [])]),
+  seed: (request: SeedRequest): Promise<RunningClient> => start("seed", request, seedOptions(request)),
+  leech: (request: LeechRequest): Promise<RunningClient> => start("leech", request, leechOptions(request)),
 };
+
+function seedOptions({ data, trusted }: SeedRequest): string[] {
+  return ["--data", data, ...(trusted ? ["--skip-check"] : [])];
+}
+
+function leechOptions({ out, peer }: LeechRequest): string[] {
+  return ["--out", out, ...(peer ? ["--peer", peer] : [])];
+}
 
 /** Weft with plugins and settings of a profile, given as YAML. */
 export function weftWithProfile(profile: string): Client {
@@ -45,8 +51,8 @@ export function weftWithProfile(profile: string): Client {
   };
   return {
     ...weft,
-    seed: async (request) => start("seed", request, ["--data", request.data, ...await write(request)]),
-    leech: async (request) => start("leech", request, ["--out", request.out, ...await write(request)]),
+    seed: async (request) => start("seed", request, [...seedOptions(request), ...await write(request)]),
+    leech: async (request) => start("leech", request, [...leechOptions(request), ...await write(request)]),
   };
 }
 
