@@ -1,0 +1,45 @@
+/**
+ * Measures RC4: in JavaScript, in WebAssembly, and as streams use it, in MB/s, for reads and writes of several sizes:
+ * `deno run scripts/bench_rc4.ts`. `deno task bench --clients weft,weft-rc4` shows what it does to transfers.
+ *
+ * @module
+ */
+import { cryptSlowly, Rc4, RC4_STATE_SIZE } from "../plugins/mse/rc4.ts";
+import { createRc4Module } from "../plugins/mse/rc4_wasm.ts";
+import { median } from "./bench_report.ts";
+
+// Bytes for each figure and round: some tens of milliseconds.
+const AMOUNT = 8 * 1024 * 1024;
+const ROUNDS = 15;
+const SIZES = [64, 256, 512, 1024, 4 * 1024, 16 * 1024, 128 * 1024];
+
+/** Bytes of state for the bare loops; what it holds makes no difference to their speed. */
+const state = Uint8Array.from({ length: RC4_STATE_SIZE }, (_, i) => i * 167 + 13);
+const inWasm = createRc4Module();
+const rc4 = new Rc4(state.subarray(0, 20));
+const ways: Readonly<Record<string, (bytes: Uint8Array) => void>> = {
+  JavaScript: (bytes) => cryptSlowly(state, bytes, bytes),
+  WebAssembly: (bytes) => void inWasm(state, bytes, bytes),
+  Rc4: (bytes) => rc4.crypt(bytes),
+};
+
+const rates = new Map<string, number[]>();
+for (let round = 0; round < ROUNDS; round++) {
+  for (const size of SIZES) {
+    // One after the other in each round, so that what disturbs the machine disturbs all alike.
+    for (const [name, crypt] of Object.entries(ways)) {
+      const bytes = new Uint8Array(size);
+      const began = performance.now();
+      for (let done = 0; done < AMOUNT; done += size) crypt(bytes);
+      const rate = AMOUNT / 1000 / (performance.now() - began);
+      const key = `${name} ${size}`;
+      rates.set(key, [...rates.get(key) ?? [], rate]);
+    }
+  }
+}
+
+console.log(["bytes", ...Object.keys(ways)].map((title) => title.padStart(12)).join(""));
+for (const size of SIZES) {
+  const row = Object.keys(ways).map((name) => median(rates.get(`${name} ${size}`)!).toFixed(0));
+  console.log([`${size}`, ...row].map((cell) => cell.padStart(12)).join(""));
+}
