@@ -1,10 +1,10 @@
 import { aria2, aria2WithUdp } from "../support/clients/aria2.ts";
 import type { Client, RunningClient } from "../support/clients/client.ts";
-import { libtorrent } from "../support/clients/libtorrent.ts";
+import { libtorrent, libtorrentNodes } from "../support/clients/libtorrent.ts";
 import { untilTracked } from "../support/clients/opentracker.ts";
 import { transmission } from "../support/clients/transmission.ts";
 import { webtorrent } from "../support/clients/webtorrent.ts";
-import { steeredWeft, weftWithProfile } from "../support/clients/weft.ts";
+import { steeredWeft, type WeftStatus, weftWithProfile } from "../support/clients/weft.ts";
 import { clientTest } from "../support/lab.ts";
 import { eventually, Neighbourhood } from "../support/neighbourhood.ts";
 import { tree } from "../support/payloads.ts";
@@ -22,6 +22,9 @@ const weft = weftWithProfile(
   ["plugins:", "  - use: tcp", "  - use: tracker_http", "  - use: tracker_udp", ""].join("\n"),
 );
 
+const trackerProfile =
+  `plugins:\n  - { use: tracker_server, with: { listen: "[::]:${trackerPort}", interval: 30s, min_interval: 1s } }`;
+
 const machines = (): Promise<Neighbourhood> => Neighbourhood.open(3);
 
 /** Has each client of a ring download from the one before it, all at once, with nobody but Weft's tracker to ask. */
@@ -29,8 +32,7 @@ async function aroundTheRing(place: Neighbourhood, scheme: "http" | "udp", ring:
   const [site] = place.sites;
   const scratch = await place.folder("tracker");
   const root = `${site.ip}:${trackerPort}`;
-  const profile = `plugins:\n  - { use: tracker_server, with: { listen: "${root}", interval: 30s, min_interval: 1s } }`;
-  await place.use(steeredWeft(site, { scratch, profile }));
+  await place.use(steeredWeft(site, { scratch, profile: trackerProfile }));
   await Promise.all(
     ring.slice(1).map((leecher, index) =>
       download(place, `${scheme}://${root}/announce`, {
@@ -77,6 +79,33 @@ async function download(
   await eventually(`${pair}: all files`, () => place.holds(out, shared, leecher));
 }
 
+/** Has Weft download from libtorrent, where both have IPv6 alone. */
+async function overIpv6(place: Neighbourhood, scheme: "http" | "udp"): Promise<void> {
+  const [site, left, right] = place.sites;
+  await place.use(steeredWeft(site, { scratch: await place.folder("tracker"), profile: trackerProfile }));
+  const url = `${scheme}://[${site.ip6}]:${trackerPort}/announce`;
+  const { torrent, infoHash, data } = await place.share(tree, [url]);
+  const seeder = await place.use(libtorrentNodes(left, { listen: [`[${left.ip6}]:${seederPort}`] }));
+  await seeder.ask("add", { torrent, folder: data, seed: true });
+  await untilTracked(site, `http://${site.ip}:${trackerPort}`, infoHash, 1);
+  const leecher = await place.use(steeredWeft(right, {
+    scratch: await place.folder("weft"),
+    profile: [
+      `listen: "[${right.ip6}]:${leecherPort}"`,
+      `swarms: ${JSON.stringify([{ add: torrent, allow_local: true }])}`,
+      "plugins:",
+      "  - use: tcp",
+      "  - use: tracker_http",
+      "  - use: tracker_udp",
+    ].join("\n"),
+  }));
+  await eventually(
+    "weft downloads",
+    () => leecher.ask<WeftStatus>("status"),
+    ({ states, sources }) => states[infoHash] === "seeding" && `[${left.ip6}]:${seederPort}` in sources,
+  );
+}
+
 function tail(client: RunningClient): string {
   return client.log().slice(-logTail);
 }
@@ -89,4 +118,6 @@ const rings = {
 await clientTest("clients find each other through weft's tracker", [...rings.http, ...rings.udp], machines, {
   "over HTTP": (place) => aroundTheRing(place, "http", rings.http),
   "over UDP": (place) => aroundTheRing(place, "udp", rings.udp),
+  "over HTTP and IPv6": (place) => overIpv6(place, "http"),
+  "over UDP and IPv6": (place) => overIpv6(place, "udp"),
 });
