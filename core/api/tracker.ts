@@ -21,6 +21,8 @@ export interface AnnounceRequest {
   readonly wanted: number;
   /** Tells this client to the tracker across changes of its address (BEP 7's `key`). */
   readonly key: number;
+  /** What we do about encryption of peers' streams: absent when nothing. */
+  readonly encryption?: "supported" | "required";
   /** What the tracker asked to be told back. */
   readonly trackerId?: string;
 }

@@ -25,6 +25,8 @@ export interface AnnounceStats {
   readonly left: number;
   /** How many more peers the swarm can use. */
   readonly wanted: number;
+  /** What this runtime does about encryption. */
+  readonly encryption?: "supported" | "required";
   /** Where this runtime accepts peers, or 0. */
   readonly port: number;
 }
@@ -204,6 +206,7 @@ export class Announcer {
       event,
       wanted: event === "stopped" ? 0 : Math.max(0, Math.min(now.wanted, MAX_WANTED)),
       key,
+      encryption: now.encryption,
       trackerId: tracker.trackerId,
     });
     return this.#call(tracker, timeout, (client, signal) => client.announce(request, signal));

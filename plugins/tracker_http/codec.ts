@@ -52,6 +52,9 @@ export function announceUrl(request: AnnounceRequest): string {
     `key=${(request.key >>> 0).toString(16).padStart(8, "0")}`,
   ];
   if (request.event) fields.push(`event=${request.event}`);
+  // As the field does: peers that announce it are handed to each other first, or to nobody else.
+  if (request.encryption) fields.push("supportcrypto=1");
+  if (request.encryption === "required") fields.push("requirecrypto=1", `cryptoport=${request.port}`);
   if (request.trackerId !== undefined) fields.push(`trackerid=${encodeURIComponent(request.trackerId)}`);
   return withQuery(request.url.href, fields);
 }

@@ -46,6 +46,14 @@ Deno.test("announceUrl() writes every field, binary ones percent-encoded", () =>
   );
 });
 
+Deno.test("announceUrl() says what we do about encryption", () => {
+  const query = (encryption?: "supported" | "required"): string =>
+    announceUrl(request("http://t.example/announce", { encryption })).replace(/^.*?key=\w+/, "");
+  assert.equal(query(), "");
+  assert.equal(query("supported"), "&supportcrypto=1");
+  assert.equal(query("required"), "&supportcrypto=1&requirecrypto=1&cryptoport=6881");
+});
+
 Deno.test("announceUrl() keeps a passkey in the path or the query as it was written", () => {
   const cases = [
     ["https://t.example:2710/0123abcd/announce", "https://t.example:2710/0123abcd/announce?info_hash="],
