@@ -39,7 +39,10 @@ export interface MachineOptions {
   readonly secure: Secure;
   /** Ask, but answer nothing (BEP 43). */
   readonly readOnly: boolean;
-  /** Queries a second that are answered, with bursts of two seconds' worth. */
+  /**
+   * Queries a second that are answered, with bursts of two seconds' worth; `total` once for strangers and once for those
+   * who proved themselves.
+   */
   readonly budget: { readonly perAddress: number; readonly total: number };
   /** What an earlier machine had; random if not given. */
   readonly ids?: { readonly 4?: NodeId; readonly 6?: NodeId };
@@ -92,7 +95,8 @@ export class DhtMachine {
   readonly #tables: { 4: RoutingTable; 6: RoutingTable };
   readonly #known: Knowledge;
   readonly #outstanding: Outstanding<Asked>;
-  readonly #budget: QueryBudget;
+  /** Strangers have a budget of their own: forged addresses must not use up that of nodes which are what they say. */
+  readonly #budget: { readonly proven: QueryBudget; readonly stranger: QueryBudget };
   readonly #proofs = new Proofs();
   readonly #external: Readonly<Record<4 | 6, ExternalIp>> = { 4: new ExternalIp(), 6: new ExternalIp() };
   readonly #outbox: Transmit[] = [];
@@ -110,7 +114,7 @@ export class DhtMachine {
     const { random, secure, budget, ids, secrets } = options;
     this.#options = options;
     this.#outstanding = new Outstanding(random);
-    this.#budget = new QueryBudget(now, budget);
+    this.#budget = { proven: new QueryBudget(now, budget), stranger: new QueryBudget(now, budget) };
     this.#tables = {
       4: new RoutingTable(ids?.[4] ?? randomId(random), secure),
       6: new RoutingTable(ids?.[6] ?? randomId(random), secure),
@@ -142,6 +146,10 @@ export class DhtMachine {
 
   /** A datagram came. `bytes` may be a view that holds only during the call. */
   handleDatagram(now: number, bytes: Uint8Array, from: PeerAddress): void {
+    // Reading costs more than anything that a flood of strangers brings is worth.
+    const awaited = this.#outstanding.awaits(from);
+    const budget = this.#budget[this.#proofs.has(now, from) ? "proven" : "stranger"];
+    if (!awaited && (this.#options.readOnly || !budget.take(now, from))) return;
     let message: Message;
     try {
       message = decodeMessage(bytes);
@@ -149,7 +157,10 @@ export class DhtMachine {
       if (error instanceof ProtocolError) return;
       throw error;
     }
-    if (message.kind === "query") return this.#handleQuery(now, message, from, bytes.length);
+    if (message.kind === "query") {
+      if (!awaited || budget.take(now, from)) this.#handleQuery(now, message, from, bytes.length);
+      return;
+    }
     const sent = this.#outstanding.take(message.transaction, from);
     if (!sent) return;
     this.#proofs.prove(now, from);
@@ -299,7 +310,7 @@ export class DhtMachine {
   }
 
   #handleQuery(now: number, query: Query, from: PeerAddress, length: number): void {
-    if (this.#options.readOnly || !this.#budget.take(now, from)) return;
+    if (this.#options.readOnly) return;
     if (query.arguments.token && hasToken(now, query.arguments, from, this.#known)) this.#proofs.prove(now, from);
     const proven = this.#proofs.has(now, from);
     if (proven) this.#outbox.push({ bytes: encodeMessage(answer(now, query, from, this.#known)), to: from });

@@ -122,6 +122,16 @@ Deno.test("past its budget an address is not answered", () => {
   assert.equal(sent(node).length, 40);
 });
 
+Deno.test("a flood from forged addresses does not keep those from being answered who proved themselves", () => {
+  const node = machine();
+  node.handleNamed(0, peer);
+  answerAll(node, 0, peer);
+  for (let n = 0; n < 10_000; n++) node.handleDatagram(0, query("ping"), peerAddress(`30.0.${n >> 8}.${n & 255}`, 1));
+  assert.equal(sent(node).length, 400);
+  node.handleDatagram(0, query("ping"), peer);
+  assert.equal(sent(node).length, 1);
+});
+
 Deno.test("peers can't make it ping a million addresses", () => {
   const node = machine();
   for (let n = 0; n < 1_000_000; n++) node.handleNamed(0, peerAddress(`20.${n >> 16}.${n >> 8 & 255}.${n & 255}`, 1));

@@ -23,6 +23,8 @@ export class Outstanding<What> {
   /** By transaction, in the order in which they were sent: those that aren't slow yet, and those that are. */
   readonly #fresh = new Map<string, Sent<What>>();
   readonly #slow = new Map<string, Sent<What>>();
+  /** How many there are, by address. */
+  readonly #counts = new Map<string, number>();
 
   constructor(random: Random) {
     this.#random = random;
@@ -30,6 +32,11 @@ export class Outstanding<What> {
 
   get size(): number {
     return this.#fresh.size + this.#slow.size;
+  }
+
+  /** Whether an answer of an address is waited for. */
+  awaits({ key }: PeerAddress): boolean {
+    return this.#counts.has(key);
   }
 
   /** Remembers a query; undefined when there are too many. */
@@ -40,6 +47,7 @@ export class Outstanding<What> {
     if (this.#fresh.has(key) || this.#slow.has(key)) return this.add(now, to, what);
     const sent = { to, what, transaction, at: now };
     this.#fresh.set(key, sent);
+    this.#counts.set(to.key, (this.#counts.get(to.key) ?? 0) + 1);
     return sent;
   }
 
@@ -50,6 +58,7 @@ export class Outstanding<What> {
       const sent = queries.get(key);
       if (sent?.to.key !== from.key) continue;
       queries.delete(key);
+      this.#forget(sent);
       return sent;
     }
   }
@@ -57,11 +66,13 @@ export class Outstanding<What> {
   /** Queries to an address wait no longer: nothing can be sent there. */
   takeAll({ key }: PeerAddress): Sent<What>[] {
     const found: Sent<What>[] = [];
+    if (!this.#counts.has(key)) return found;
     for (const queries of [this.#fresh, this.#slow]) {
       for (const [transaction, sent] of queries) {
         if (sent.to.key === key && queries.delete(transaction)) found.push(sent);
       }
     }
+    this.#counts.delete(key);
     return found;
   }
 
@@ -77,7 +88,15 @@ export class Outstanding<What> {
   timeouts(now: number): { slow: Sent<What>[]; over: Sent<What>[] } {
     const slow = due(this.#fresh, now - SLOW_AFTER);
     for (const sent of slow) this.#slow.set(byteString(sent.transaction), sent);
-    return { slow, over: due(this.#slow, now - GIVEN_UP_AFTER) };
+    const over = due(this.#slow, now - GIVEN_UP_AFTER);
+    for (const sent of over) this.#forget(sent);
+    return { slow, over };
+  }
+
+  #forget({ to: { key } }: Sent<What>): void {
+    const left = this.#counts.get(key)! - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
   }
 }
 

@@ -13,8 +13,10 @@ Deno.test("an answer is taken once, from the address that was asked alone", () =
   assert.equal(queries.take(transaction, b), undefined);
   assert.equal(queries.take(transaction, peerAddress(a.ip, 2)), undefined);
   assert.equal(queries.take(transaction.slice(0, 2), a), undefined);
+  assert.ok(queries.awaits(a) && !queries.awaits(b));
   assert.equal(queries.take(transaction, a)?.what, "x");
   assert.equal(queries.take(transaction, a), undefined);
+  assert.ok(!queries.awaits(a));
 });
 
 Deno.test("transactions don't repeat", () => {
@@ -35,7 +37,7 @@ Deno.test("a query is slow after 2 s, and given up after 8; until then its answe
   assert.equal(queries.nextTimeout, 8_000);
   assert.equal(queries.take(first.transaction, a)?.what, "first");
   assert.deepEqual(queries.timeouts(9_000).over.map(({ what }) => what), ["second"]);
-  assert.deepEqual([queries.size, queries.nextTimeout], [0, undefined]);
+  assert.deepEqual([queries.size, queries.nextTimeout, queries.awaits(a)], [0, undefined, false]);
 });
 
 Deno.test("takeAll() gives what waits for an address, and no more than 1,024 queries wait", () => {
@@ -44,4 +46,5 @@ Deno.test("takeAll() gives what waits for an address, and no more than 1,024 que
   assert.equal(queries.add(0, a, 0), undefined);
   assert.equal(queries.takeAll(a).length, 512);
   assert.equal(queries.size, 512);
+  assert.deepEqual([queries.awaits(a), queries.awaits(b)], [false, true]);
 });
