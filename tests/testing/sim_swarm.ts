@@ -65,6 +65,7 @@ export interface SimPeerOptions {
 export class SimSwarm implements AsyncDisposable {
   readonly simulation: Simulation;
   readonly peers: SimPeer[] = [];
+  readonly #everyone: SimPeer[] = [];
 
   constructor(seed: number) {
     this.simulation = createSimulation({ seed });
@@ -93,6 +94,7 @@ export class SimSwarm implements AsyncDisposable {
     runtime.subscribe((event) => events.push(event), 0);
     const peer = { host, runtime, events, log, address: `${host.ip}:6881` };
     this.peers.push(peer);
+    this.#everyone.push(peer);
     return peer;
   }
 
@@ -168,6 +170,18 @@ export class SimSwarm implements AsyncDisposable {
   async stop(peer: SimPeer): Promise<void> {
     await this.simulation.complete(peer.runtime.stop());
     this.peers.splice(this.peers.indexOf(peer), 1);
+  }
+
+  /**
+   * All events of all peers so far, also of those that stopped, in the order of time, a line of JSON each after its
+   * peer's name. Another run with the same seed tells the same, byte for byte.
+   */
+  story(): string {
+    return this.#everyone
+      .flatMap(({ host, events }) => events.map((event) => ({ time: event.time, name: host.name, event })))
+      .sort((a, b) => a.time - b.time)
+      .map(({ name, event }) => `${name} ${JSON.stringify(event)}\n`)
+      .join("");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
