@@ -15,11 +15,14 @@ const deadPort = 6970;
 const machines = (): Promise<Neighbourhood> => Neighbourhood.open(3);
 const weft = weftWithProfile("plugins:\n  - use: tcp\n  - use: tracker_udp\n");
 
-/** Has one client download from another, with opentracker on the first machine; the torrent names `urls` in one list. */
+/**
+ * Has one client download from another, with opentracker on the first machine. The leecher's torrent names `urls` in one
+ * list, the seeder's the last of them alone.
+ */
 async function transfer(place: Neighbourhood, seeder: Client, leecher: Client, urls: readonly string[]): Promise<void> {
   const [site, left, right] = place.sites;
   const shared = await place.share(single, urls);
-  const { torrent, data, infoHash } = shared;
+  const { torrent, data, infoHash } = await place.share(single, urls.slice(-1));
   const scratch = await place.folder("tracker");
   const tracker = await place.use(opentracker.start({ site, port: trackerPort, scratch, infoHashes: [infoHash] }));
   const seederScratch = await place.folder(seeder.name);
@@ -27,7 +30,9 @@ async function transfer(place: Neighbourhood, seeder: Client, leecher: Client, u
   await tracker.untilPeers(infoHash, 1);
   const out = await place.folder("out");
   const leecherScratch = await place.folder(leecher.name);
-  const leeching = await place.use(leecher.leech({ torrent, out, site: right, port, scratch: leecherScratch }));
+  const leeching = await place.use(
+    leecher.leech({ torrent: shared.torrent, out, site: right, port, scratch: leecherScratch }),
+  );
   await leeching.done;
   assert.ok(await place.holds(out, shared));
 }
