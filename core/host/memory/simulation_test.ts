@@ -44,6 +44,22 @@ Deno.test("runUntil() stops as soon as its predicate holds, and throws when it n
   await assert.rejects(simulation.runUntil(() => false, { limitMs: 10 }), /did not happen/);
 });
 
+Deno.test("a timer for a time that is no whole millisecond never fires before it", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const { clock, random } = simulation.host("a");
+  let early = 0;
+  const set = (): void => {
+    const due = clock.now() + random.below(2 ** 32) / 3e8;
+    clock.after(due - clock.now(), () => {
+      if (clock.now() < due) early++;
+      set();
+    });
+  };
+  set();
+  await simulation.run(10_000);
+  assert.equal(early, 0);
+});
+
 Deno.test("a timer that throws fails the run", async () => {
   using simulation = createSimulation({ seed: 1 });
   simulation.clock.after(1, () => {

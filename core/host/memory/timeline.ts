@@ -11,6 +11,10 @@ interface Entry extends Timer {
 // Request timeouts are set far ahead and nearly all cancelled: sweep once they are most of the heap.
 const SWEEP_AT = 4096;
 
+// Calls happen at multiples of 1/1024 ms, which add and subtract without rounding: else a timer for "when it is due" could
+// fire just before that, be set again for a time that is lost in rounding, and hold time still for good.
+const TICKS = 1024;
+
 /** Virtual time: a heap of calls, and a loop that jumps from one to the next. */
 export class Timeline {
   #now = 0;
@@ -32,7 +36,7 @@ export class Timeline {
 
   after(milliseconds: number, run: () => void): Timer {
     const entry: Entry = {
-      at: this.#now + Math.max(0, milliseconds || 0),
+      at: Math.ceil((this.#now + Math.max(0, milliseconds || 0)) * TICKS) / TICKS,
       order: this.#order++,
       run,
       cancel: () => {
