@@ -34,6 +34,8 @@ const BOUND_CHECK = 100;
 // Somebody who knows nobody tries again, ever more rarely (ms).
 const FIRST_RETRY = 5_000;
 const LONGEST_RETRY = 10 * 60_000;
+// Nodes that were known once have so long to answer before the bootstrap hosts are asked (ms).
+const SAVED_PATIENCE = 5_000;
 // With fewer nodes than this, the bootstrap hosts are asked again.
 const FEW_NODES = 3;
 // What a kill may cost: nodes learned since then (ms).
@@ -235,14 +237,23 @@ export class DhtNode {
     const { udp, clock, config, signal } = this.#plugin;
     if (udp.addresses.length === 0) return void clock.after(BOUND_CHECK, () => this.#join());
     this.machine.families = ([4, 6] as const).filter((family) => udp.addresses.some((bound) => speaks(bound, family)));
+    const { contacts } = this.#read();
+    if (this.machine.size < FEW_NODES && contacts.length > 0) {
+      // Those that were known once spare the bootstrap hosts, and names, unless too few of them are left.
+      await new Promise<void>((resolve) => {
+        this.machine.join(clock.now(), [], contacts, resolve);
+        this.#drain();
+        clock.after(SAVED_PATIENCE, resolve);
+      });
+    }
     if (this.machine.size < FEW_NODES) {
       const doors = (await Promise.all(config.bootstrap.map((host) => this.#resolve(host)))).flat();
       if (signal.aborted) return;
-      const { contacts } = this.#read();
       this.machine.join(clock.now(), doors, contacts, () => this.#joined.resolve());
       this.#drain();
       this.#retry = Math.min(LONGEST_RETRY, this.#retry * 2);
     } else {
+      this.#joined.resolve();
       this.#retry = FIRST_RETRY;
     }
     clock.after(this.machine.size < FEW_NODES ? this.#retry : LONGEST_RETRY, () => this.#join());
