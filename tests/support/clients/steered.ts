@@ -54,7 +54,8 @@ export class Steered implements AsyncDisposable {
     const id = ++this.#last;
     const answer = this.#wait(id, act);
     answer.catch(() => {});
-    await this.#input.write(new TextEncoder().encode(JSON.stringify({ ...more, id, do: act }) + "\n"));
+    const line = new TextEncoder().encode(JSON.stringify({ ...more, id, do: act }) + "\n");
+    await this.#input.write(line).catch(() => this.#settle(id, { error: "the program ended" }));
     return await answer as Result;
   }
 
