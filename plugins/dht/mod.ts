@@ -74,7 +74,9 @@ export default definePlugin({
       for (;;) {
         const { done, value } = await peers.next();
         if (done) {
-          announcer.announce(value, port, swarm?.seeding ?? false);
+          // Asked anew: its metadata may have come meanwhile, and said that it is private.
+          const present = plugin.swarms.get(id.key);
+          if (present) announcer.announce(value, port, present.seeding);
           return { again: count > 0 ? AGAIN : AGAIN_ALONE };
         }
         count++;

@@ -13,12 +13,15 @@ import dht from "./mod.ts";
 
 const other = torrentId({ v1: InfoHash.parse("f".repeat(40)) });
 
-/** Nodes of a DHT of their own; the first one is whom the others know. */
-async function network(simulation: Simulation, count: number): Promise<PluginBench[]> {
+/** Nodes of a DHT of their own; the first one is whom the others know, and node `peer` has the swarm `id`. */
+async function network(simulation: Simulation, count: number, peer = -1, id = sampleId): Promise<PluginBench[]> {
   const benches: PluginBench[] = [];
   for (let i = 0; i < count; i++) {
     const bootstrap = benches.length > 0 ? [`${benches[0].host.ip}:6881`] : [];
-    benches.push(await startPlugin(dht, { simulation, host: simulation.host(`node${i}`), with: { bootstrap } }));
+    const swarms = i === peer ? [{ id, name: "sample", seeding: false, nodes: [] }] : [];
+    benches.push(
+      await startPlugin(dht, { simulation, host: simulation.host(`node${i}`), with: { bootstrap }, swarms }),
+    );
   }
   await simulation.run(60_000);
   return benches;
@@ -30,7 +33,7 @@ async function stop(benches: readonly PluginBench[]): Promise<void> {
 
 Deno.test("a peer that announced itself is found by another, who names the node that knew", async () => {
   using simulation = createSimulation({ seed: 1 });
-  const benches = await network(simulation, 12);
+  const benches = await network(simulation, 12, 3);
   await benches[3].discover();
   await simulation.run(5_000);
   const { candidates, again } = await benches[8].discover();
@@ -41,11 +44,21 @@ Deno.test("a peer that announced itself is found by another, who names the node 
   await stop(benches);
 });
 
-Deno.test("both names of a hybrid are looked up and announced", async () => {
+Deno.test("a swarm that is not among the public ones is not announced", async () => {
   using simulation = createSimulation({ seed: 1 });
   const benches = await network(simulation, 4);
+  await benches[1].discover();
+  await simulation.run(5_000);
+  assert.deepEqual((await benches[2].discover()).candidates, []);
+  await stop(benches);
+});
+
+Deno.test("both names of a hybrid are looked up and announced", async () => {
+  using simulation = createSimulation({ seed: 1 });
   const v2 = new Uint8Array(32).fill(9);
-  await benches[1].discover(torrentId({ v1: sampleId.v1, v2 }));
+  const hybrid = torrentId({ v1: sampleId.v1, v2 });
+  const benches = await network(simulation, 4, 1, hybrid);
+  await benches[1].discover(hybrid);
   await simulation.run(5_000);
   for (const id of [sampleId, torrentId({ v2 })]) {
     assert.equal((await benches[2].discover(id)).candidates.length, 1);
@@ -78,7 +91,7 @@ Deno.test("it is known as the runtime's DHT node, unless it only asks", async ()
 
 Deno.test("nodes that peers and torrents name are a way in", async () => {
   using simulation = createSimulation({ seed: 1 });
-  const benches = await network(simulation, 4);
+  const benches = await network(simulation, 4, 1);
   await benches[1].discover();
   const address = `${benches[0].host.ip}:6881`;
   const by = { peer: [], torrent: [{ id: sampleId, name: "sample", seeding: false, nodes: [address] }] };
@@ -96,7 +109,7 @@ Deno.test("nodes that peers and torrents name are a way in", async () => {
 
 Deno.test("after a restart it knows its nodes without those to begin with, and has the same id", async () => {
   using simulation = createSimulation({ seed: 1 });
-  const benches = await network(simulation, 6);
+  const benches = await network(simulation, 6, 1);
   const state = new Map<string, Uint8Array>();
   const host = simulation.host("restarted");
   const start = (bootstrap: string[]) => startPlugin(dht, { simulation, host, state, with: { bootstrap } });
