@@ -120,7 +120,9 @@ await clientTest("weft is one of 30 libtorrent nodes", [libtorrent], oneMachine,
     assert.equal(await weft.ask("get_immutable", { target }), "6869");
     const keys = { private: expanded, public: publicKey };
     const { seq } = await nodes.ask<{ seq: number }>("put_mutable", { node: 4, ...keys, salt, value: "686f" });
-    assert.deepEqual(await weft.ask("get_mutable", { target: publicKey, salt }), { value: "686f", seq });
+    // It puts once more over IPv6, with the next number.
+    const held = await weft.ask<{ value: string; seq: number }>("get_mutable", { target: publicKey, salt });
+    assert.ok(held.value === "686f" && held.seq >= seq, JSON.stringify(held));
 
     const put = await weft.ask<{ target: string; nodes: number }>("put_immutable", { value: "77656674" });
     assert.ok(put.nodes >= 8, `only ${put.nodes} nodes took it`);
