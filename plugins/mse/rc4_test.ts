@@ -73,7 +73,7 @@ Deno.test("the module of WebAssembly does what JavaScript does, however the byte
     for (let i = 0; i < 256; i++) state[i] = i * 167 + 13;
     return state;
   };
-  const lengths = fc.array(fc.oneof(fc.nat(100), fc.constantFrom(65_535, 65_536, 65_544, 200_001)), { maxLength: 6 });
+  const lengths = fc.array(fc.oneof(fc.nat(100), fc.constantFrom(16_383, 16_384, 16_392, 200_001)), { maxLength: 6 });
   fc.assert(
     fc.property(lengths, (lengths) => {
       const [slow, fast] = [started(), started()];

@@ -13,10 +13,10 @@ const I = 256;
 const J = 257;
 const STATE_SIZE = 258;
 const DATA = 512;
-// As much as stays in a core's own cache with the buffers that it comes from and goes to.
-const SLICE = 64 * 1024;
+// As much as stays in a core's nearest cache with what it comes from and goes to.
+const SLICE = 16 * 1024;
 const WORD = 8;
-const PAGES = 2; // of 64 KiB
+const PAGES = 1; // of 64 KiB
 
 /** Compiles the module; its memory is used by one call at a time. */
 export function createRc4Module(): CryptInWasm {
@@ -66,22 +66,22 @@ const storeWord = [0x37, 0, 0];
 
 /** `crypt(at, end)`: RC4 over the memory between, at least one word, whole words. */
 function cryptBody(): number[] {
-  const [at, until, i, j, a, b, place, keystream] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [at, until, i, j, a, b, placeI, placeJ, keystream] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const masked = [...i32(0xff), i32And];
   const keystreamByte = (shift: number): number[] => [
-    // i += 1; a = S[i]; place = i
+    // i += 1; a = S[i]
     ...[...local(i), ...i32(1), i32Add, ...masked, ...teeLocal(i)],
-    ...[...teeLocal(place), ...loadByte, ...teeLocal(a)],
-    // j += a; b = S[j]
-    ...[...local(j), i32Add, ...masked, ...teeLocal(j), ...loadByte, ...setLocal(b)],
+    ...[...teeLocal(placeI), ...loadByte, ...teeLocal(a)],
+    // j += a; b = S[j]: j itself is left to grow, so that the next step need not wait for the mask
+    ...[...local(j), i32Add, ...teeLocal(j), ...masked, ...teeLocal(placeJ), ...loadByte, ...setLocal(b)],
     // S[i] = b; S[j] = a
-    ...[...local(place), ...local(b), ...storeByte, ...local(j), ...local(a), ...storeByte],
+    ...[...local(placeI), ...local(b), ...storeByte, ...local(placeJ), ...local(a), ...storeByte],
     // keystream |= S[a + b] << shift
     ...[...local(a), ...local(b), i32Add, ...masked, ...loadByteAs64],
     ...(shift > 0 ? [...i64(shift), i64Shl, ...local(keystream), i64Or] : []),
     ...setLocal(keystream),
   ];
-  const locals = [2, 5, I32, 1, I64]; // i, j, a, b, place; keystream
+  const locals = [2, 6, I32, 1, I64]; // i to placeJ; keystream
   return [
     ...locals,
     ...[...i32(I), ...loadByte, ...setLocal(i), ...i32(J), ...loadByte, ...setLocal(j)],
