@@ -14,13 +14,12 @@ import {
   writeHeader,
 } from "./packet.ts";
 import { PathMtu } from "./path_mtu.ts";
+import { FIRST_WINDOW, ReceiveWindow } from "./receive_window.ts";
 import { Receiver } from "./receiver.ts";
 import { RoundTrip } from "./rtt.ts";
 import type { Segment, SegmentPool } from "./segment.ts";
 import { Sender } from "./sender.ts";
 
-// What may wait to be read (bytes): a fast path's bandwidth times its delay; a peer whom nobody reads fills no more.
-export const RECEIVE_WINDOW = 1024 * 1024;
 // A packet may wait so long for its ack, in the hope of others or of data to go with it (ms).
 const ACK_DELAY = 5;
 // Packets for one ack: two where they come slowly, as TCP does; more when they come faster than acks are worth.
@@ -68,6 +67,8 @@ export class Connection {
   readonly #congestion: Ledbat;
   readonly #mtu: PathMtu;
   readonly #sender: Sender;
+  readonly #rtt = new RoundTrip();
+  readonly #room: ReceiveWindow;
   /** None before the other side's first number is known. */
   #receiver: Receiver | undefined;
   #syns = 0;
@@ -80,7 +81,7 @@ export class Connection {
   #ackNow = false;
   #ackAt = Infinity;
   #ackedAt = -Infinity;
-  #advertised = RECEIVE_WINDOW;
+  #advertised = FIRST_WINDOW;
   #sentAt: number;
   /** How long their latest packet was under way, by both clocks (microseconds); 0 before the first. */
   #difference = 0;
@@ -89,11 +90,12 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     const { now, family, seq, pool, accepted } = options;
     this.#options = options;
+    this.#room = new ReceiveWindow(now);
     this.#mtu = new PathMtu(family);
     this.#congestion = new Ledbat(this.#mtu.size);
-    const parts = { mtu: this.#mtu, congestion: this.#congestion, rtt: new RoundTrip(), pool };
+    const parts = { mtu: this.#mtu, congestion: this.#congestion, rtt: this.#rtt, pool };
     this.#sender = new Sender(accepted ? seq : seq + 1 & 0xffff, accepted?.window ?? 0, parts);
-    if (accepted) this.#receiver = new Receiver(accepted.seq, RECEIVE_WINDOW);
+    if (accepted) this.#receiver = new Receiver(accepted.seq, FIRST_WINDOW);
     this.#synAt = this.#sentAt = now;
     this.state = accepted ? "open" : "connecting";
   }
@@ -158,7 +160,8 @@ export class Connection {
     if (!receiver) return 0;
     const count = receiver.queue.shift(into);
     // They may wait for room: told once there is much of it.
-    if (this.#advertised <= RECEIVE_WINDOW / 2 && receiver.window - this.#advertised >= RECEIVE_WINDOW / 4) {
+    const { capacity } = receiver;
+    if (this.#advertised <= capacity / 2 && receiver.window - this.#advertised >= capacity / 4) {
       this.#ackNow = true;
     }
     return count;
@@ -220,9 +223,10 @@ export class Connection {
 
   #handleAnswer(now: number, packet: Packet): void {
     if (packet.type !== PacketType.state || packet.ack !== this.#options.seq) return;
-    this.#receiver = new Receiver(packet.seq, RECEIVE_WINDOW);
+    this.#receiver = new Receiver(packet.seq, FIRST_WINDOW);
     this.#sender.peerWindow = packet.window;
     this.state = "open";
+    if (this.#syns === 1) this.#rtt.sample(now - this.#sentAt);
     this.#measure(now, packet);
     // Proves that we are where we say; the first data, if it comes soon, does as well.
     this.#ackAt = now + ACK_DELAY;
@@ -231,6 +235,8 @@ export class Connection {
   #take(now: number, receiver: Receiver, packet: Packet, bytes: Uint8Array): void {
     const fin = packet.type === PacketType.fin;
     const taken = receiver.take(packet.seq, bytes.subarray(packet.data), fin);
+    this.#room.received(now, bytes.length - packet.data, this.#rtt.least);
+    receiver.capacity = this.#room.size;
     if (taken === "next" && this.#lingering === "for their end" && !receiver.ended) return this.reset();
     this.#unacked++;
     if (taken !== "next" || fin || receiver.sackLength > 0) this.#ackNow = true;
@@ -262,7 +268,7 @@ export class Connection {
   }
 
   #header(now: number, type: number, seq: number): Header {
-    const window = this.#receiver?.window ?? RECEIVE_WINDOW;
+    const window = this.#receiver?.window ?? FIRST_WINDOW;
     this.#advertised = window;
     this.#sentAt = now;
     return {

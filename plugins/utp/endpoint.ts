@@ -8,8 +8,9 @@ import {
   type UdpFlow,
   type UdpPort,
 } from "weft";
-import { Connection, RECEIVE_WINDOW } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { HEADER_LENGTH, microseconds, type Packet, PacketType, readPacket, writeHeader } from "./packet.ts";
+import { FIRST_WINDOW } from "./receive_window.ts";
 import { SegmentPool } from "./segment.ts";
 import { UtpStream } from "./stream.ts";
 import { SynCookies } from "./syn_cookies.ts";
@@ -161,7 +162,7 @@ export class Endpoint {
       id: packet.id,
       timestamp: microseconds(now),
       difference: microseconds(now) - packet.timestamp >>> 0,
-      window: RECEIVE_WINDOW,
+      window: FIRST_WINDOW,
       seq: this.#cookies.make(now, from.key, packet.id, packet.seq),
       ack: packet.seq,
     });

@@ -16,6 +16,8 @@ export const HEADER_LENGTH = 20;
 
 const VERSION = 1;
 const SELECTIVE_ACK = 1;
+const EXTENSION_BITS = 2;
+const BITS_LENGTH = 8;
 // Not given a meaning by anybody, so that everybody skips it.
 const PADDING = 0x70;
 const MAX_EXTENSION = 255;
@@ -98,14 +100,19 @@ export function addSelectiveAck(packet: Uint8Array, sackLength: number): Uint8Ar
   return packet.subarray(HEADER_LENGTH + 2, HEADER_LENGTH + 2 + sackLength);
 }
 
-/** The same packet (one without extensions) of exactly `length` bytes; undefined where that can't be. */
+/**
+ * The same packet (one without extensions) of exactly `length` bytes; undefined where that can't be. libutp takes only
+ * packets that begin with an extension it knows, so that of extension bits, none of them set, goes before the padding.
+ */
 export function padPacket(packet: Uint8Array, length: number): Uint8Array | undefined {
-  let room = length - packet.length;
+  let room = length - packet.length - BITS_LENGTH - 2;
   if (room < 2) return undefined;
   const padded = new Uint8Array(length);
   padded.set(packet.subarray(0, HEADER_LENGTH));
-  padded[1] = PADDING;
-  let at = HEADER_LENGTH;
+  padded[1] = EXTENSION_BITS;
+  padded[HEADER_LENGTH] = PADDING;
+  padded[HEADER_LENGTH + 1] = BITS_LENGTH;
+  let at = HEADER_LENGTH + 2 + BITS_LENGTH;
   while (room > 0) {
     // An extension has two bytes at least: a single one must not be left over.
     const size = room - 2 <= MAX_EXTENSION ? room : Math.min(room - 2, MAX_EXTENSION + 2);

@@ -14,7 +14,8 @@ export class Receiver {
   readonly queue = new ByteQueue();
   /** Nobody reads any more: what comes is taken in and thrown away. */
   discarding = false;
-  readonly #capacity: number;
+  /** The most bytes that wait to be read. */
+  capacity: number;
   /** By the lower bits of their sequence number. */
   readonly #early: (Uint8Array | undefined)[] = [];
   #earlyBytes = 0;
@@ -26,11 +27,11 @@ export class Receiver {
 
   /**
    * @param next the sequence number of the first packet
-   * @param capacity the most bytes that wait to be read
+   * @param capacity the most bytes that wait to be read, at first
    */
   constructor(next: number, capacity: number) {
     this.#next = next;
-    this.#capacity = capacity;
+    this.capacity = capacity;
   }
 
   /** The last packet without gaps before it. */
@@ -40,7 +41,7 @@ export class Receiver {
 
   /** Bytes that there is room for. */
   get window(): number {
-    return Math.max(0, this.#capacity - this.queue.length - this.#earlyBytes);
+    return Math.max(0, this.capacity - this.queue.length - this.#earlyBytes);
   }
 
   /** Everything came, up to the other side's FIN. */

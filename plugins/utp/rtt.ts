@@ -10,6 +10,8 @@ const ACK_DELAY = 25;
 export class RoundTrip {
   /** Smoothed; 0 before the first sample. */
   mean = 0;
+  /** The shortest; Infinity before the first sample. */
+  least = Infinity;
   #variance = 0;
   #backoff = 1;
 
@@ -26,6 +28,7 @@ export class RoundTrip {
 
   /** One packet, sent only once, was acknowledged after `time`. */
   sample(time: number): void {
+    this.least = Math.min(this.least, time);
     if (this.mean === 0) [this.mean, this.#variance] = [Math.max(time, 0.01), time / 2];
     else {
       this.#variance += (Math.abs(this.mean - time) - this.#variance) / 4;
