@@ -3,6 +3,8 @@
 const SOCKET = 64 * 1_400;
 // What may wait to be read (bytes), whatever the path holds: a peer whom nobody reads fills no more.
 const MAX_WINDOW = 1024 * 1024;
+// A round trip that short (ms) is not the path's, but what two busy hosts take.
+const NO_PATH = 4;
 // Bytes are counted for at least so long (ms): a burst is no rate.
 const SAMPLE = 10;
 
@@ -29,7 +31,7 @@ export class ReceiveWindow {
     const passed = now - this.#since;
     if (passed < Math.max(SAMPLE, roundTrip)) return;
     // It never shrinks: what was promised may be under way.
-    const held = roundTrip === Infinity ? 0 : 2 * this.#bytes / passed * roundTrip;
+    const held = roundTrip === Infinity ? 0 : 2 * this.#bytes / passed * Math.max(0, roundTrip - NO_PATH);
     this.size = Math.min(MAX_WINDOW, Math.max(this.size, SOCKET + held));
     [this.#since, this.#bytes] = [now, 0];
   }
