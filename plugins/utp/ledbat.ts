@@ -1,9 +1,12 @@
 import { DelayHistory } from "./delay_history.ts";
 
-/** The queueing delay that LEDBAT allows itself, in microseconds (RFC 6817: at most 100 ms). */
-export const TARGET = 100_000;
-// Slow start ends where a queue begins to grow: it would double twice before it learns of the whole of it.
-const SLOW_START_DELAY = TARGET / 8;
+/**
+ * The queueing delay that the window is steered to, in microseconds. RFC 6817 allows 100 ms at most; what a round trip
+ * sends before it learns of the queue comes on top, and is to stay within that.
+ */
+export const TARGET = 75_000;
+// Slow start ends where a queue begins to grow: it would double once more before it learns of the whole of it.
+const SLOW_START_DELAY = 12_500;
 // Bytes that the window grows by in a round trip while there is no queue: libutp's and libtorrent's figure.
 const GAIN = 3_000;
 // In packets: RFC 6928's start is 10, and one full packet each way must always be possible.

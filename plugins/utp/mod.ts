@@ -9,6 +9,7 @@ import {
   type NetworkInterface,
   object,
   type PeerAddress,
+  type PluginNet,
   type PluginScope,
   type Transport,
   transports,
@@ -29,7 +30,9 @@ export default definePlugin({
 
 /** The uTP transport over a plugin's UDP port. */
 export function utpTransport(
-  plugin: Pick<PluginScope, "clock" | "random" | "udp" | "net" | "hold" | "defer">,
+  plugin: Pick<PluginScope, "clock" | "random" | "udp" | "hold" | "defer"> & {
+    readonly net: Pick<PluginNet, "interfaces">;
+  },
 ): Transport {
   const { clock, random, udp, net } = plugin;
   let interfaces: readonly NetworkInterface[] = [];

@@ -43,6 +43,8 @@ export class SegmentPool {
   readonly #free: Segment[] = [];
   readonly #busy: Segment[] = [];
   readonly #quiet: () => boolean;
+  /** Packets that were taken and not released. */
+  used = 0;
 
   /** @param quiet whether all that was sent has left: while it hasn't, buffers of packets may still be read from */
   constructor(quiet: () => boolean) {
@@ -54,6 +56,7 @@ export class SegmentPool {
   }
 
   take(type: number, seq: number, limit: number): Segment {
+    this.used++;
     if (this.#free.length === 0) this.#reclaim();
     const segment = this.#free.pop() ?? new Segment();
     [segment.type, segment.seq, segment.end, segment.limit] = [type, seq, HEADER_LENGTH, limit];
@@ -63,6 +66,7 @@ export class SegmentPool {
   }
 
   release(segment: Segment): void {
+    this.used--;
     if (this.#busy.length < MAX_FREE) this.#busy.push(segment);
   }
 

@@ -10,8 +10,11 @@ const REORDERING = 3;
 const MAX_TIMEOUTS = 6;
 // Sequence numbers wrap at 65,536, and half of that is "before".
 const MAX_SEGMENTS = 8_192;
-// A burst longer than this many packets overflows a socket's buffer, which holds about 92 in Deno.
+// Packets that leave at once: more make a queue of their own on a slow path, and overflow a socket's buffer on a fast
+// one (Deno's holds about 92). Timers are no finer than a millisecond or two (ms).
+const MIN_BURST = 4;
 const MAX_BURST = 32;
+const TIMER = 2;
 
 /** The outgoing direction of a connection: cuts bytes into packets, and sends them until they were acknowledged. */
 export class Sender {
@@ -298,9 +301,9 @@ export class Sender {
 
   /** Lets packets out evenly: whether one of so many bytes may go now. */
   #spend(now: number, bytes: number): boolean {
-    const burst = MAX_BURST * this.#mtu.size;
     // Twice the pace of a window in each round trip, so that it is never what holds us back.
     const rate = this.#rtt.mean === 0 ? Infinity : 2 * this.#congestion.window / this.#rtt.mean;
+    const burst = Math.min(MAX_BURST * this.#mtu.size, MIN_BURST * this.#mtu.size + rate * TIMER);
     const passed = now - this.#tokensAt;
     this.#tokens = this.#tokensAt === 0 || passed > 0 && passed * rate >= burst
       ? burst
