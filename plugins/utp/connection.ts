@@ -32,6 +32,8 @@ const SYN_TIMEOUT = 1_000;
 const MAX_SYNS = 4;
 // Less than the 30 s for which address translators remember who may answer (ms).
 const KEEP_ALIVE = 29_000;
+// Who lives says something in that time, libutp every 29 s and every BitTorrent client every two minutes (ms).
+const SILENCE_LIMIT = 180_000;
 // A closed connection sends what was written for at most so long (ms).
 const CLOSE_LIMIT = 30_000;
 // ... and then waits so long for the other side's end, and so long to acknowledge that once more (ms).
@@ -83,6 +85,7 @@ export class Connection {
   #ackedAt = -Infinity;
   #advertised = FIRST_WINDOW;
   #sentAt: number;
+  #heardAt: number;
   /** How long their latest packet was under way, by both clocks (microseconds); 0 before the first. */
   #difference = 0;
   readonly #theirDelays = new DelayHistory();
@@ -96,7 +99,7 @@ export class Connection {
     const parts = { mtu: this.#mtu, congestion: this.#congestion, rtt: this.#rtt, pool };
     this.#sender = new Sender(accepted ? seq : seq + 1 & 0xffff, accepted?.window ?? 0, parts);
     if (accepted) this.#receiver = new Receiver(accepted.seq, FIRST_WINDOW);
-    this.#synAt = this.#sentAt = now;
+    this.#synAt = this.#sentAt = this.#heardAt = now;
     this.state = accepted ? "open" : "connecting";
   }
 
@@ -202,7 +205,8 @@ export class Connection {
   pollTimeout(): number {
     if (this.state === "closed") return Infinity;
     if (this.state === "connecting") return this.#synAt;
-    return Math.min(this.#sender.deadline(), this.#ackAt, this.#sentAt + KEEP_ALIVE, this.#goneAt);
+    const silent = Math.min(this.#sentAt + KEEP_ALIVE, this.#heardAt + SILENCE_LIMIT);
+    return Math.min(this.#sender.deadline(), this.#ackAt, this.#goneAt, silent);
   }
 
   handleTimeout(now: number): void {
@@ -211,7 +215,7 @@ export class Connection {
     if (now >= this.#goneAt) {
       if (this.#lingering === "no") this.reset();
       else this.#end(undefined);
-    } else if (!this.#sender.expire(now)) this.#fail();
+    } else if (now >= this.#heardAt + SILENCE_LIMIT || !this.#sender.expire(now)) this.#fail();
   }
 
   #handleReset(packet: Packet): void {
@@ -258,6 +262,7 @@ export class Connection {
   }
 
   #measure(now: number, packet: Packet): void {
+    this.#heardAt = now;
     this.#difference = microseconds(now) - packet.timestamp >>> 0;
     if (packet.difference !== 0) this.#congestion.delays.add(now, packet.difference);
     const before = this.#theirDelays.base;

@@ -35,8 +35,8 @@ interface End {
   proven: boolean;
 }
 
-// What takes longer (ms) hangs: the timeouts of a dead connection are far shorter.
-const LIMIT = 1_800_000;
+// What gets no further for so long (ms) hangs: the timeouts of a dead connection are shorter.
+const LIMIT = 600_000;
 
 /** Random numbers from 0 to 1 that follow from a seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -98,7 +98,9 @@ export function converse(seed: number, weather?: Weather): Outcome {
     if (connection.ended && it.written === it.sends.length) connection.close(now);
     for (let bytes = connection.pollTransmit(now); bytes; bytes = connection.pollTransmit(now)) send(side, bytes);
   };
-  const over = (): boolean => ends.every((it) => !it || it.connection.state === "closed");
+  // Whom nobody has answered is known to no endpoint.
+  const over = (): boolean => ends.every((it) => !it?.proven || it.connection.state === "closed");
+  let [progress, progressAt] = [0, now];
   while (!over() || path.length > 0) {
     work(0);
     work(1);
@@ -106,7 +108,9 @@ export function converse(seed: number, weather?: Weather): Outcome {
     const next = Math.min(path[0]?.at ?? Infinity, ...timers);
     if (next === Infinity) break;
     now = Math.max(now, next);
-    if (now - began > LIMIT) return { time: now - began, fault: "it hangs", complete: false };
+    const reached = ends.reduce((sum, it) => sum + (it ? it.got + it.written + Number(it.proven) : 0), 0);
+    if (reached !== progress) [progress, progressAt] = [reached, now];
+    if (now - progressAt > LIMIT) return { time: now - began, fault: "it hangs", complete: false };
     if (path.length > 0 && path[0].at <= now) {
       const { to, bytes } = path.shift()!;
       const packet = readPacket(bytes);
@@ -132,7 +136,7 @@ export function converse(seed: number, weather?: Weather): Outcome {
   }
   const [a, b] = ends;
   const complete = b !== undefined && a!.got === down.length && b.got === up.length;
-  const failed = ends.some((it) => it === undefined || it.connection.error !== undefined);
+  const failed = ends.some((it) => !it?.proven || it.connection.error !== undefined);
   const fault = ends.some((it) => it?.wrong)
     ? "bytes are wrong"
     : pool.used !== 0
