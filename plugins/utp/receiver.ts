@@ -61,9 +61,8 @@ export class Receiver {
     if (ahead >= 0x8000) return "known";
     if (ahead >= MAX_EARLY || data.length > this.window) return "refused";
     // What stands after the end that was announced is a lie.
-    if (this.#fin !== undefined && (fin ? seq !== this.#fin : distance(this.#next, this.#fin) <= ahead)) {
-      return "refused";
-    }
+    if (this.#fin !== undefined && seq !== this.#fin && distance(this.#fin, seq) < 0x8000) return "refused";
+    if (this.#fin !== undefined && fin !== (seq === this.#fin)) return "refused";
     if (ahead > 0 && this.#early[seq % MAX_EARLY]) return "known";
     if (fin) {
       if (ahead + 1 < this.#span) return "refused";
