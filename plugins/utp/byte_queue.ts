@@ -1,5 +1,4 @@
-// What an idle connection keeps (bytes); a queue that grew beyond gives its memory back once it is empty.
-const SMALL = 16 * 1024;
+const SMALLEST = 2_048;
 
 /** Bytes first in, first out, in one ring that grows as needed. The caller bounds it. */
 export class ByteQueue {
@@ -31,19 +30,23 @@ export class ByteQueue {
     into.set(this.#ring.subarray(this.#start, this.#start + head));
     if (head < count) into.set(this.#ring.subarray(0, count - head), head);
     this.#length -= count;
-    if (this.#length === 0) this.clear();
-    else this.#start = (this.#start + count) % this.#ring.length;
+    this.#start = this.#length === 0 ? 0 : (this.#start + count) % this.#ring.length;
     return count;
   }
 
   /** Forgets everything. */
   clear(): void {
     [this.#start, this.#length] = [0, 0];
-    if (this.#ring.length > SMALL) this.#ring = new Uint8Array(0);
+    this.trim();
+  }
+
+  /** Gives the memory back that an empty queue keeps for what comes next. */
+  trim(): void {
+    if (this.#length === 0) this.#ring = new Uint8Array(0);
   }
 
   #grow(needed: number): void {
-    let size = Math.max(2048, this.#ring.length);
+    let size = Math.max(SMALLEST, this.#ring.length);
     while (size < needed) size *= 2;
     const ring = new Uint8Array(size);
     const head = Math.min(this.#length, this.#ring.length - this.#start);

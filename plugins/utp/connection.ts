@@ -197,9 +197,10 @@ export class Connection {
     // Only a packet of its own tells which packets came after a gap.
     if (this.#ackNow && receiver.sackLength > 0) return this.#statePacket(now, receiver);
     const segment = this.#sender.poll(now);
-    if (segment) return this.#dataPacket(now, receiver, segment);
-    const due = this.#ackNow || now >= this.#ackAt || now - this.#sentAt >= KEEP_ALIVE;
-    return due ? this.#statePacket(now, receiver) : undefined;
+    if (segment) return this.#dataPacket(now, segment);
+    const idle = now - this.#sentAt >= KEEP_ALIVE;
+    if (idle) receiver.queue.trim();
+    return idle || this.#ackNow || now >= this.#ackAt ? this.#statePacket(now, receiver) : undefined;
   }
 
   /** When to call {@link Connection.handleTimeout}; Infinity for never. */
@@ -297,7 +298,7 @@ export class Connection {
     return packet;
   }
 
-  #dataPacket(now: number, receiver: Receiver, segment: Segment): Uint8Array {
+  #dataPacket(now: number, segment: Segment): Uint8Array {
     const pool = this.#options.pool;
     // What was sent before may still be read from.
     const bytes = segment.transmissions > 1 && !pool.quiet
