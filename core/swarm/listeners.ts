@@ -50,6 +50,8 @@ export class Listeners {
    * leaves.
    */
   get port(): number {
+    // One over the shared UDP port is known only once that is bound.
+    this.#port ||= portOf(this.#open);
     return this.#port;
   }
 
@@ -80,7 +82,7 @@ export class Listeners {
         if (!listening) opened.push(await this.#openOne(want, leaving, closedEarly));
         next.push(listening ?? opened.at(-1)!);
       }
-      const port = next[0]?.listener.address.port ?? this.#port;
+      const port = portOf(next) || this.#port;
       return {
         port,
         commit: () => {
@@ -131,6 +133,11 @@ export class Listeners {
       () => transport.listen(at, (stream) => this.#accept(name, stream)),
     );
   }
+}
+
+/** The port that they listen on, 0 while none is known. */
+function portOf(listening: readonly Listening[]): number {
+  return listening.map(({ listener }) => listener.address.port).find((port) => port > 0) ?? 0;
 }
 
 function sameListening(a: Omit<Listening, "listener">, b: Omit<Listening, "listener">): boolean {
