@@ -21,5 +21,6 @@ export const builtins: Readonly<Record<string, LoadBuiltin>> = {
   tracker_server: () => import("./tracker_server/mod.ts"),
   pex: () => import("./pex/mod.ts"),
   metadata: () => import("./metadata/mod.ts"),
+  holepunch: () => import("./holepunch/mod.ts"),
   dht: () => import("./dht/mod.ts"),
 };
