@@ -50,6 +50,7 @@ const plugins: Record<string, Plugin> = {
     object({ timeout: duration({ default: "30s", min: "1s" }), numwant: integer({ default: 200, min: 1 }) }),
   ),
   pex: fake("pex", object({})),
+  holepunch: fake("holepunch", object({})),
   metadata: fake("metadata", object({})),
   lpd: fake("lpd", object({ interfaces: list(string(), { default: [] }) })),
   dht: fake(
@@ -140,6 +141,7 @@ Deno.test("config.example.yaml loads, and what it shows are the defaults", async
     "tracker_http",
     "tracker_udp",
     "pex",
+    "holepunch",
     "metadata",
     "dht",
     "lpd",
