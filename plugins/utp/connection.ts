@@ -198,7 +198,7 @@ export class Connection {
     if (this.#ackNow && receiver.sackLength > 0) return this.#statePacket(now, receiver);
     const segment = this.#sender.poll(now);
     if (segment) return this.#dataPacket(now, segment);
-    const idle = now - this.#sentAt >= KEEP_ALIVE;
+    const idle = now >= this.#sentAt + KEEP_ALIVE;
     if (idle) receiver.queue.trim();
     return idle || this.#ackNow || now >= this.#ackAt ? this.#statePacket(now, receiver) : undefined;
   }

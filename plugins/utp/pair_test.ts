@@ -11,6 +11,10 @@ Deno.test("in 200 kinds of weather every byte arrives in order, or the connectio
   }
 });
 
+Deno.test("a timeout that is due is handled, also where adding times rounds", () => {
+  assert.equal(converse(16_234).fault, undefined);
+});
+
 Deno.test("reordering, duplicates and some loss keep nothing from arriving", () => {
   for (let seed = 0; seed < 30; seed++) {
     const outcome = converse(seed, { ...calm, jitter: 40, duplicate: 0.3, loss: 0.1 });
