@@ -112,7 +112,7 @@ class Dialing {
       this.#attempts.delete(transport);
       this.#done.resolve({ ...opened, transport, handshake });
     } catch (error) {
-      opened?.stream.close(error instanceof Error ? error : undefined);
+      close(opened?.stream, error);
       if (this.#attempts.get(transport) !== attempt) return;
       this.#attempts.delete(transport);
       this.#race.failed(this.#kernel.host.clock.now(), transport, errorText(error));
@@ -139,13 +139,13 @@ class Dialing {
         signal.throwIfAborted();
         const dialed = bus.get(transports, transport);
         if (!dialed) throw new Error(`no plugin provides the transport "${transport}" any more`);
-        stream = await orAborted(dialed.dial(address, signal), signal, closeStream);
+        stream = await orAborted(dialed.dial(address, signal), signal, close);
         if (this.#race.opened(transport)) this.#stopAll(new Error("another transport was faster"), attempt);
         return { stream, encryption: "none" as const };
       });
-      return await orAborted(wrapped, signal, ({ stream }) => closeStream(stream));
+      return await orAborted(wrapped, signal, (late) => close(late.stream));
     } catch (error) {
-      stream?.close(error instanceof Error ? error : undefined);
+      close(stream, error);
       throw error;
     } finally {
       timer.cancel();
@@ -161,8 +161,12 @@ class Dialing {
   }
 }
 
-function closeStream(stream: ByteStream): void {
-  stream.close();
+function close(stream: ByteStream | undefined, reason?: unknown): void {
+  try {
+    stream?.close(reason instanceof Error ? reason : undefined);
+  } catch {
+    // What a plugin opened may be no stream at all; why the dial failed is told elsewhere.
+  }
 }
 
 /** What `work` gives, or the signal's reason when that comes first; `drop` gets what comes after it. */

@@ -123,6 +123,12 @@ Deno.test("a failure starts the next transport at once, and all reasons are told
   assert.ok(world.dials.every((line) => line.endsWith(` ${first}`)));
 });
 
+Deno.test("a transport that opens nonsense is one that failed", async () => {
+  const opens = (nonsense: unknown): Dial => () => Promise.resolve(nonsense as ByteStream);
+  using world = await bench({ empty: opens({}), nothing: opens(undefined), tcp: connects });
+  assert.equal((await world.complete(world.dial())).transport, "tcp");
+});
+
 Deno.test("a loser that connects late is closed, and hears no handshake", async () => {
   using world = await bench({ utp: deaf(RACE_DELAY + 1), tcp: connects });
   assert.equal((await world.complete(world.dial())).transport, "tcp");

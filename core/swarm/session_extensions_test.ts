@@ -44,6 +44,7 @@ class Bench {
     address: peerAddress("192.0.2.1", 50_000),
     dialAddress: peerAddress("192.0.2.1", 7000),
     incoming: true,
+    transport: "tcp",
     flush: () => {},
     close: (reason) => this.#note(`closed: ${reason.message}`),
   });
