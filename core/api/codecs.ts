@@ -21,6 +21,7 @@ import type {
   DiscoverRequest,
   PeerCandidate,
   PeerEvent,
+  PeerUnreachableEvent,
   PieceEvent,
   PluginStateEvent,
   SwarmEvent,
@@ -102,6 +103,14 @@ export const peerCodec: HookCodec<PeerEvent, void> = told(peer);
 export const peerClosedCodec: HookCodec<PeerEvent & { readonly reason: string }, void> = told<
   PeerEvent & { readonly reason: string }
 >({ ...peer, reason: text });
+
+/** For `peerUnreachable`. */
+export const peerUnreachableCodec: HookCodec<PeerUnreachableEvent, void> = told<PeerUnreachableEvent>({
+  ...swarm,
+  address,
+  error: text,
+  namedBy: list(text),
+});
 
 /** For `pieceVerified` and `pieceFailed`. */
 export const pieceCodec: HookCodec<PieceEvent, void> = told<PieceEvent>({ ...swarm, piece: count });

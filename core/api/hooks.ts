@@ -12,6 +12,7 @@ import {
   nodeNamedCodec,
   peerClosedCodec,
   peerCodec,
+  peerUnreachableCodec,
   pieceCodec,
   pluginStateCodec,
   swarmCodec,
@@ -240,7 +241,7 @@ export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; re
 export const peerUnreachable: Hook<"event", PeerUnreachableEvent, void> = defineHook<PeerUnreachableEvent>()(
   "event",
   "peer.unreachable",
-  { onFailure: "skip" },
+  { onFailure: "skip", codec: peerUnreachableCodec },
 );
 
 /** How encryption is wanted of peers, under the key `mse`; trackers are told. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadProfile } from "../../core/config/mod.ts";
 import { denoHost } from "../../core/host/deno/mod.ts";
 import { startRuntime } from "../../core/runtime/mod.ts";
-import type { Plugin, Runtime } from "../../core/api/mod.ts";
+import type { Runtime } from "../../core/api/mod.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { leakCheck } from "../support/leak_check.ts";
 import { makeTorrent, type SimTorrent } from "../support/sim_swarm.ts";
