@@ -108,6 +108,8 @@ function closed(): NetError {
 class SharedListener implements Shared {
   readonly kind = "listen";
   readonly #line: ListenerHolder[] = [];
+  /** Came while nobody waited: the first in line left with its question under way. */
+  readonly #ready: ByteStream[] = [];
   #accepting = false;
 
   constructor(
@@ -151,10 +153,14 @@ class SharedListener implements Shared {
     if (this.#line.length > 0) return this.#accept();
     this.dropped(this);
     this.socket.close();
+    for (const stream of this.#ready) stream.close(closed());
   }
 
   #accept(): void {
-    if (this.#accepting || !this.#line[0]?.waiting.length) return;
+    if (!this.#line[0]?.waiting.length) return;
+    const ready = this.#ready.shift();
+    if (ready) return this.#give(ready);
+    if (this.#accepting) return;
     this.#accepting = true;
     this.socket.accept().then((stream) => {
       this.#accepting = false;
@@ -168,6 +174,7 @@ class SharedListener implements Shared {
   #give(stream: ByteStream): void {
     const taker = this.#line.find(({ waiting }) => waiting.length > 0);
     if (taker) taker.waiting.shift()!.resolve(stream);
+    else if (this.#line.length > 0) this.#ready.push(stream);
     else stream.close(closed());
     this.#accept();
   }

@@ -49,6 +49,22 @@ Deno.test("connections go to the first in line, then to the next, and none is lo
   await assert.rejects(simulation.complete(connect()), /refused/);
 });
 
+Deno.test("a connection that came when the first had left and the next did not wait yet is kept for it", async () => {
+  const { simulation, host, other, pool } = bench();
+  const first = await simulation.complete(pool.for(old).listen(at));
+  pool.yield([old]);
+  const second = await simulation.complete(pool.for(young).listen(at));
+  first.accept().catch(() => {});
+  pool.retire(old);
+  const connected = await simulation.complete(other.net.connect(peerAddress(host.ip, 7000)));
+  await simulation.run(10);
+  const accepted = await simulation.complete(second.accept());
+  assert.equal(accepted.remote.key, connected.local.key);
+  // What nobody takes is closed with the socket.
+  await simulation.complete(other.net.connect(peerAddress(host.ip, 7000)));
+  second.close();
+});
+
 Deno.test("a datagram that came while the line moved reaches who is first then", async () => {
   const { simulation, host, other, pool } = bench();
   const first = await simulation.complete(pool.for(old).datagrams(at));
