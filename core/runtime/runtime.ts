@@ -234,7 +234,6 @@ class WeftRuntime implements Runtime {
 
   async addPeers(id: string, peers: readonly string[]): Promise<void> {
     await this.#swarms.get(id).peers.admitNamed(peers);
-    this.#swarms.wake();
   }
 
   announce(id: string): Promise<void> {
@@ -433,7 +432,7 @@ class WeftRuntime implements Runtime {
     this.#kernel.downLimit.rate = settings.limits.down;
     this.#kernel.upLimit.rate = settings.limits.up;
     this.#memory.setLimits(settings.limits);
-    this.#swarms.wake();
+    this.#swarms.wakeAll();
   }
 
   /** Makes the swarms those of the profile. What fails here concerns one swarm, and is told. */
@@ -515,7 +514,7 @@ class WeftRuntime implements Runtime {
       tiers,
       nodes: source.nodes,
       existing,
-      wake: () => this.#swarms.wake(),
+      wake: () => this.#swarms.wake(swarm),
     });
     this.#swarms.add(swarm);
     this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });

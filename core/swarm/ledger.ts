@@ -68,9 +68,14 @@ export class Ledger {
     await this.#state.saveStatistics(this.#record.key, this.statistics(now)).catch(this.#failed);
   }
 
+  /** The sums changed since they were saved. */
+  get unsaved(): boolean {
+    return this.#sum !== this.#savedSum;
+  }
+
   /** Saves now and then, while there is something new. */
   tick(now: number): void {
-    if (now < this.#saveAt || this.#sum === this.#savedSum) return;
+    if (now < this.#saveAt || !this.unsaved) return;
     this.#saveAt = now + SAVE_INTERVAL;
     void this.save(now);
   }

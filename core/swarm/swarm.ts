@@ -62,7 +62,7 @@ export interface SwarmOptions {
   readonly nodes: readonly string[];
   /** What to do with data that is there: see AddSwarm. */
   readonly existing: "resume" | "check" | "trust";
-  /** There are candidates to dial, or room for more peers. */
+  /** It has something to do: {@link Swarm.idleUntil} may have changed. */
   wake(): void;
 }
 
@@ -235,6 +235,12 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     }
   }
 
+  /** When it next has something to do, if nothing happens to it before; `now` or less while it has. */
+  idleUntil(now: number): number {
+    if (this.ledger.unsaved) return now;
+    return Math.min(this.peers.idleUntil(now), this.state === "seeding" ? this.#goalAt(now) : Infinity);
+  }
+
   /** Deletes its files; call it after {@link Swarm.stop}. */
   async deleteData(): Promise<void> {
     if (!this.shape) return;
@@ -246,6 +252,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   async setLimits(limits: SwarmLimits): Promise<void> {
     await this.ledger.change({ limits: { ...this.record.limits, ...limits } });
     this.#applyRates();
+    this.wake();
   }
 
   /** Its share of the runtime's limits, bytes per second; undefined where there are none. */
@@ -601,12 +608,15 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   }
 
   #reachedGoal(now: number): boolean {
-    const { limits } = this.record;
-    const ratio = limits?.ratio ?? this.#kernel.limits.ratio ?? Infinity;
-    const seedTime = limits?.seedTime ?? this.#kernel.limits.seedTime ?? Infinity;
+    const ratio = this.record.limits?.ratio ?? this.#kernel.limits.ratio ?? Infinity;
     const length = this.shape?.length ?? 0;
-    const statistics = this.ledger.statistics(now);
-    return length > 0 && statistics.uploaded >= ratio * length || statistics.seedTime >= seedTime;
+    return length > 0 && this.ledger.statistics(now).uploaded >= ratio * length || this.#goalAt(now) <= now;
+  }
+
+  /** When it will have seeded for as long as is wished. */
+  #goalAt(now: number): number {
+    const seedTime = this.record.limits?.seedTime ?? this.#kernel.limits.seedTime ?? Infinity;
+    return now + seedTime - this.ledger.statistics(now).seedTime;
   }
 
   #become(state: SwarmState): void {
@@ -614,6 +624,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (state === this.state && state !== "failed") return;
     this.ledger.seeding(state === "seeding", this.clock.now());
     this.state = state;
+    this.wake();
     this.#kernel.tell(swarmState, { ...this.#event(), state, error: this.error });
   }
 

@@ -49,7 +49,7 @@ export interface PeersSwarm extends SessionSwarm {
   readonly serves: boolean;
   /** Aborts when the swarm rests. */
   readonly signal: AbortSignal;
-  /** There are candidates to dial, or room for more peers. */
+  /** There are candidates to dial, or a peer came. */
   wake(): void;
 }
 
@@ -117,7 +117,7 @@ export class SwarmPeers {
       const known = this.pool.get(address.key) !== undefined;
       if (this.pool.add(now, address, source, { trusted, namedBy }) && !known) added++;
     }
-    if (added > 0) this.#swarm.wake();
+    if (allowed.length > 0) this.#swarm.wake();
     return added;
   }
 
@@ -138,6 +138,14 @@ export class SwarmPeers {
   /** Whether it would dial now, given the chance. */
   wantsDial(now: number): boolean {
     return this.wanted > this.dialing && (this.#nextUrgent(now) ?? this.#next(now)) !== undefined;
+  }
+
+  /** When it next has somebody to dial or to look after: `now` while it has, Infinity if never by itself. */
+  idleUntil(now: number): number {
+    if (this.sessions.size > 0 || this.dialing > 0) return now;
+    if (!this.#swarm.active) return Infinity;
+    if (this.#urgent.length > 0 || this.#next(now)) return now;
+    return this.pool.nextRetry(now, { seeding: this.#swarm.uploadOnly }) ?? Infinity;
   }
 
   /** Dials whom a peer said to dial now, else the best candidate. Resolves when that is decided. */
@@ -372,6 +380,7 @@ export class SwarmPeers {
       dht: handshake.dht,
     });
     this.sessions.add(session);
+    this.#swarm.wake();
     this.#grants.set(session, this.#kernel.egress.grant(stream.remote));
     this.#swarm.picker?.addSource(session.machine.peerPieces);
     session.start();

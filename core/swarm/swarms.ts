@@ -7,6 +7,7 @@
 import { errorText } from "../api/errors.ts";
 import { type ByteStream, CommandError, type Timer } from "../api/mod.ts";
 import { type InfoHash, sha1, toHex } from "../wire/mod.ts";
+import { Awake } from "./awake.ts";
 import { acceptAndShake, type OwnHandshake } from "./connect.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
@@ -40,6 +41,7 @@ export class Swarms {
   readonly #byWireId = new Map<string, Swarm>();
   /** Info-hashes by what encrypted handshakes name them by (hex). */
   readonly #bySecret = new Map<string, InfoHash>();
+  readonly #awake: Awake<Swarm>;
   readonly listeners: Listeners;
   readonly #shaking = new Set<ByteStream>();
   /** Handshakes under way, by IP. */
@@ -54,9 +56,12 @@ export class Swarms {
   #dialing = 0;
   /** Where the next round of dialing begins, so that each swarm has its turn. */
   #turn = 0;
+  /** What a swarm that rests may take of the connections. */
+  #room = 0;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#awake = new Awake(kernel.host.clock);
     this.listeners = new Listeners(kernel.host.clock, (transport, stream) => void this.#accept(transport, stream));
   }
 
@@ -70,7 +75,7 @@ export class Swarms {
 
   get connections(): number {
     let count = this.#shaking.size;
-    for (const swarm of this.all) count += swarm.peers.sessions.size;
+    for (const swarm of this.#awake) count += swarm.peers.sessions.size;
     return count;
   }
 
@@ -96,6 +101,7 @@ export class Swarms {
       this.#byWireId.set(id.hex, swarm);
       this.#bySecret.set(secretName(id), id);
     }
+    this.#awake.wake(swarm);
   }
 
   delete(swarm: Swarm): void {
@@ -104,6 +110,7 @@ export class Swarms {
       this.#byWireId.delete(id.hex);
       this.#bySecret.delete(secretName(id));
     }
+    this.#awake.delete(swarm);
   }
 
   start(): void {
@@ -122,27 +129,49 @@ export class Swarms {
     this.listeners.close();
     for (const stream of this.#shaking) stream.close(new PeerClosed("this client stops"));
     await Promise.all([...this.all].map((swarm) => swarm.stop()));
+    this.#awake.clear();
   }
 
-  /** Dials soon: a swarm got candidates, or room for more peers. */
-  wake(): void {
+  /** A swarm has something to do: it got candidates, a peer, another state or other limits. */
+  wake(swarm: Swarm): void {
+    if (this.#abort.signal.aborted || this.#byKey.get(swarm.id.key) !== swarm) return;
+    this.#awake.wake(swarm);
+    this.#dialSoon();
+  }
+
+  /** Settings changed: each swarm may have something to do. */
+  wakeAll(): void {
+    for (const swarm of this.all) this.wake(swarm);
+  }
+
+  #dialSoon(): void {
     if (this.#abort.signal.aborted) return;
     this.#dialTimer ??= this.#kernel.host.clock.after(DIAL_TICK, () => {
       this.#dialTimer = undefined;
-      if (this.#dial(this.#kernel.host.clock.now())) this.wake();
+      if (this.#dial(this.#kernel.host.clock.now())) this.#dialSoon();
     });
   }
 
   #everySecond(now: number): void {
     this.#arrivals.clear();
     this.#share(now);
-    for (const swarm of this.all) swarm.tick(now);
-    this.wake();
+    for (const swarm of this.#awake) {
+      swarm.tick(now);
+      if (this.#awake.rest(swarm, now)) this.#resign(swarm);
+    }
+    this.#dialSoon();
   }
 
-  /** Shares connections, upload slots and limits: each swarm a few, the rest by need. */
+  /** A swarm rests: it leaves its shares to the others, and keeps what it needs to begin again. */
+  #resign(swarm: Swarm): void {
+    swarm.shareRates(undefined, undefined);
+    swarm.peers.connectionShare = this.#room;
+    swarm.peers.unchokeShare = MIN_SLOTS;
+  }
+
+  /** Shares connections, upload slots and limits between those awake: each swarm a few, the rest by need. */
   #share(now: number): void {
-    const swarms = [...this.all];
+    const swarms = [...this.#awake];
     const { limits, downLimit, upLimit } = this.#kernel;
     const down = shareRate(downLimit.rate, swarms.map((swarm) => demand(swarm.downLimit, swarm.ledger.down.rate(now))));
     const up = shareRate(upLimit.rate, swarms.map((swarm) => demand(swarm.upLimit, swarm.ledger.up.rate(now))));
@@ -173,6 +202,10 @@ export class Swarms {
       swarm.peers.connectionShare = Math.min(limits.peers, connections[i] + spare);
       swarm.peers.unchokeShare = Math.max(unchoked[i], MIN_SLOTS);
     });
+    const room = Math.min(limits.peers, spare);
+    if (room === this.#room) return;
+    this.#room = room;
+    for (const swarm of this.all) if (!this.#awake.has(swarm)) swarm.peers.connectionShare = room;
   }
 
   /** Dials as the limits allow, one swarm after the other. Returns whether somebody still waits. */
@@ -180,7 +213,7 @@ export class Swarms {
     const { limits } = this.#kernel;
     this.#dialCredit = Math.min(limits.dials, this.#dialCredit + (now - this.#dialedAt) * limits.dials / 1000);
     this.#dialedAt = now;
-    const waiting = [...this.all].filter((swarm) => swarm.peers.wantsDial(now));
+    const waiting = [...this.#awake].filter((swarm) => swarm.peers.wantsDial(now));
     let open = limits.connections - this.connections - this.#dialing;
     for (let i = 0; i < waiting.length; i++) {
       if (this.#dialCredit < 1 || this.#dialing >= limits.halfOpen || open <= 0) return waiting.length > 0;
@@ -191,7 +224,7 @@ export class Swarms {
       open--;
       void swarm.peers.dialNext(now).finally(() => {
         this.#dialing--;
-        this.wake();
+        this.#dialSoon();
       });
     }
     return waiting.some((swarm) => swarm.peers.wantsDial(now));

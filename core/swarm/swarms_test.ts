@@ -60,11 +60,17 @@ class FakeSwarm {
   readonly upLimit = new RateLimiter();
   readonly ledger = { down: new RateMeter(), up: new RateMeter() };
   stopped = false;
+  ticks = 0;
 
   constructor(n: number) {
     this.id = torrentId({ v1: InfoHash.parse(n.toString(16).padStart(4, "0").padEnd(40, "e")) });
   }
-  tick(): void {}
+  tick(): void {
+    this.ticks++;
+  }
+  idleUntil(now: number): number {
+    return this.peers.candidates + this.peers.sessions.size + this.peers.dialing > 0 ? now : Infinity;
+  }
   shareRates(): void {}
   stop(): Promise<void> {
     this.stopped = true;
@@ -113,6 +119,36 @@ Deno.test("connections are shared: a few for each, the rest by need", async () =
   await simulation.run(1_010);
   // What nobody needs is there for whoever comes on its own.
   assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 2]);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("a swarm with nothing to do rests, and takes part again when it wakes", async () => {
+  const { simulation, swarms, all } = bench(3, { connections: 20, peers: 15, halfOpen: 20 });
+  all[0].peers.candidates = 100;
+  swarms.start();
+  await simulation.run(10_010);
+  assert.deepEqual(all.map(({ ticks }) => ticks), [10, 1, 1]);
+  // It may take in whoever comes, as far as there is room.
+  assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 5]);
+  all[2].peers.candidates = 3;
+  swarms.wake(all[2] as unknown as Swarm);
+  await simulation.run(1_000);
+  assert.deepEqual(all.map(({ ticks }) => ticks), [11, 1, 2]);
+  assert.ok(all[2].peers.dials > 0, "nobody was dialed");
+  swarms.wakeAll();
+  await simulation.run(1_000);
+  assert.equal(all[1].ticks, 2);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("a swarm that was removed does not wake again", async () => {
+  const { simulation, swarms, all } = bench(2);
+  swarms.start();
+  const gone = all[0] as unknown as Swarm;
+  swarms.delete(gone);
+  swarms.wake(gone);
+  await simulation.run(5_000);
+  assert.equal(all[0].ticks, 0);
   await simulation.complete(swarms.stop());
 });
 

@@ -174,10 +174,13 @@ export default definePlugin({ name: "pid", config: object({}), setup: (plugin) =
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
+    let text = "";
     let pid = "";
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      pid = /PID (\d+)/.exec(chunk)?.[1] ?? "";
-      if (pid === "") continue;
+      text += chunk;
+      const said = /PID (\d+)\b[^\d]/.exec(text);
+      if (!said || pid !== "") continue;
+      pid = said[1];
       assert.match(await Deno.readTextFile(`/proc/${pid}/cmdline`), /process\.ts/);
       child.kill("SIGKILL");
     }
