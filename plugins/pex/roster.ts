@@ -38,16 +38,18 @@ export class Roster {
   }
 
   /**
-   * Takes in who is connected now; of many new ones the rest with the next look. What is said of a peer is what was known
-   * when it was taken in.
+   * Takes in who is connected now; of many new ones the rest with the next look. What is said of a peer is what is known
+   * at the last look: it may become a seed, and what extensions it takes comes after its handshake.
    */
   update(connected: readonly ConnectedPeer[]): void {
     const look = ++this.#look;
     let room = MAX_NEW;
     for (const peer of connected) {
       const known = this.#peers.get(peer.address.key);
-      if (known) known.seen = look;
-      else if (room > 0 && this.#add(peer, look)) room--;
+      if (known) {
+        known.seen = look;
+        known.flags = flagsOf(peer);
+      } else if (room > 0 && this.#add(peer, look)) room--;
     }
     let left = false;
     for (const [key, entry] of this.#peers) {

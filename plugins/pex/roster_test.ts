@@ -50,6 +50,14 @@ Deno.test("what is said of a peer are BEP 11's flags", () => {
   assert.deepEqual([...roster.peers].map(({ flags }) => flags), [0x01, 0x02, 0x04, 0x08, 0x10, 0, 0x1f]);
 });
 
+Deno.test("what is said of a peer follows what becomes known of it, and is no news to those who were told of it", () => {
+  const roster = new Roster();
+  roster.update([peer("192.0.2.1:1")]);
+  const [before] = roster.peers;
+  roster.update([peer("192.0.2.1:1", { uploadOnly: true, speaks: "ut_holepunch" })]);
+  assert.deepEqual([[...roster.peers], before.flags, roster.version], [[before], 0x0a, 1]);
+});
+
 Deno.test("the roster leaves out addresses that lead nowhere", () => {
   const roster = new Roster();
   roster.update([peer("0.0.0.1:1"), peer("239.1.2.3:1"), peer("255.255.255.255:1"), peer("192.0.2.1:1")]);
