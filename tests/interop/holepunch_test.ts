@@ -2,7 +2,7 @@ import { libtorrent, libtorrentNodes, type TorrentStatus } from "../support/clie
 import type { Steered } from "../support/clients/steered.ts";
 import { steeredWeft, type WeftStatus } from "../support/clients/weft.ts";
 import { clientTest } from "../support/lab.ts";
-import { nat, putBehindNat } from "../support/nat.ts";
+import { nat, type NatOptions, putBehindNat } from "../support/nat.ts";
 import type { BridgedSite } from "../support/netns.ts";
 import { eventually, Neighbourhood, type Shared } from "../support/neighbourhood.ts";
 import { single } from "../support/payloads.ts";
@@ -10,6 +10,8 @@ import { single } from "../support/payloads.ts";
 const port = 6881;
 /** Peers are named some seconds after they came, and two dials that nobody answers may take ten seconds each (ms). */
 const patience = 90_000;
+
+const threeMachines = (): Promise<Neighbourhood> => Neighbourhood.open(3);
 
 /** A client on one machine. */
 interface Part {
@@ -70,10 +72,14 @@ const libtorrentPeer: Part = {
  * Two machines that let nobody in meet. The target takes no names of peers: it hears of the initiator by `connect`
  * alone, and lets it in only because it dials it then.
  */
-async function meet(place: Neighbourhood, parts: { initiator: Part; relay: Part; target: Part }): Promise<void> {
+async function meet(
+  place: Neighbourhood,
+  parts: { readonly initiator: Part; readonly relay: Part; readonly target: Part },
+  router: NatOptions = {},
+): Promise<void> {
   const [a, b, c] = place.sites;
   const shared = await place.share(single);
-  for (const site of [a, b]) await putBehindNat(site);
+  for (const site of [a, b]) await putBehindNat(site, router);
   const relay = await parts.relay.start(place, c, shared, { pex: true });
   const meets = (what: string, part: Part, started: Steered, { ip }: BridgedSite): Promise<unknown> =>
     eventually(what, () => part.met(started), (met) => met.includes(ip), patience);
@@ -84,19 +90,20 @@ async function meet(place: Neighbourhood, parts: { initiator: Part; relay: Part;
   await meets("the target meets the initiator", parts.target, target, a);
 }
 
-const threeMachines = (): Promise<Neighbourhood> => Neighbourhood.open(3);
+// libtorrent as a relay names peers at the port that they say, and knows them only at that which it sees.
+const changed = { udp: { inside: port, outside: 40_123 } };
 
 await clientTest("holes are punched with libtorrent", [libtorrent, nat], threeMachines, {
   "from Weft to Weft, through libtorrent": (place) =>
     meet(place, { initiator: weft, relay: libtorrentPeer, target: weft }),
-  "from libtorrent to libtorrent, through Weft": (place) =>
-    meet(place, { initiator: libtorrentPeer, relay: weft, target: libtorrentPeer }),
-  "from libtorrent to Weft, through Weft": (place) =>
-    meet(place, { initiator: libtorrentPeer, relay: weft, target: weft }),
-  "from libtorrent to Weft, through libtorrent": (place) =>
-    meet(place, { initiator: libtorrentPeer, relay: libtorrentPeer, target: weft }),
-  "from Weft to libtorrent, through Weft": (place) =>
-    meet(place, { initiator: weft, relay: weft, target: libtorrentPeer }),
   "from Weft to libtorrent, through libtorrent": (place) =>
     meet(place, { initiator: weft, relay: libtorrentPeer, target: libtorrentPeer }),
+  "from libtorrent to Weft, through libtorrent": (place) =>
+    meet(place, { initiator: libtorrentPeer, relay: libtorrentPeer, target: weft }),
+  "from libtorrent to libtorrent, through Weft, in routers that change ports": (place) =>
+    meet(place, { initiator: libtorrentPeer, relay: weft, target: libtorrentPeer }, changed),
+  "from Weft to libtorrent, through Weft, in routers that change ports": (place) =>
+    meet(place, { initiator: weft, relay: weft, target: libtorrentPeer }, changed),
+  "from libtorrent to Weft, through Weft, in routers that change ports": (place) =>
+    meet(place, { initiator: libtorrentPeer, relay: weft, target: weft }, changed),
 });
