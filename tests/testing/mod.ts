@@ -2,7 +2,7 @@
  * `weft/testing`: what tests of plugins need. {@link startPlugin} puts one plugin on a bench; {@link SimSwarm} runs
  * whole runtimes against each other. Both live in a simulated world, with hosts, names, HTTP servers and a time of its
  * own, so that tests are fast, always the same, and touch neither network nor disk. Its network can be made as bad as
- * networks are ({@link LinkOptions}), and {@link simulate} runs a test for many seeds.
+ * networks are ({@link LinkOptions}, {@link NatOptions}), and {@link simulate} runs a test for many seeds.
  *
  * @module
  */
@@ -29,6 +29,7 @@ export {
   type LinkRule,
   MemoryHost,
   MemoryNetwork,
+  type NatOptions,
   type Packet,
   type PairLink,
   type Place,
