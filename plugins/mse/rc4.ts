@@ -1,5 +1,5 @@
 // RC4, as message stream encryption uses it: obfuscation against middleboxes, not secrecy.
-import { createRc4Module } from "./rc4_wasm.ts";
+import { createRc4Module, groupStartsIn } from "./rc4_wasm.ts";
 
 const S_SIZE = 256;
 /** Bytes of a state: the permutation, then i and j. */
@@ -7,7 +7,7 @@ export const RC4_STATE_SIZE = S_SIZE + 2;
 const I = S_SIZE;
 const J = S_SIZE + 1;
 // Below so many bytes, copying to WebAssembly's memory and back costs more than it saves.
-const WORTH_COPYING = 512;
+const WORTH_COPYING = 256;
 
 const fast = createRc4Module();
 
@@ -23,8 +23,11 @@ export class Rc4 {
 
   /** Encrypts or decrypts `from` into the start of `into`, which may be the same bytes. */
   crypt(from: Uint8Array, into: Uint8Array = from): void {
-    const done = from.length < WORTH_COPYING ? 0 : fast(this.#state, from, into);
-    cryptSlowly(this.#state, from, into, done);
+    const state = this.#state;
+    if (from.length < WORTH_COPYING) return cryptSlowly(state, from, into);
+    const begin = groupStartsIn(state);
+    cryptSlowly(state, from, into, 0, begin);
+    cryptSlowly(state, from, into, fast(state, from, into, begin));
   }
 }
 
@@ -40,11 +43,17 @@ function schedule(key: Uint8Array): Uint8Array {
   return state;
 }
 
-/** In plain JavaScript, from index `at` on. Exported for tests and the benchmark. */
-export function cryptSlowly(state: Uint8Array, from: Uint8Array, into: Uint8Array, at = 0): void {
+/** In plain JavaScript, from index `at` to `end`. Exported for tests and the benchmark. */
+export function cryptSlowly(
+  state: Uint8Array,
+  from: Uint8Array,
+  into: Uint8Array,
+  at = 0,
+  end: number = from.length,
+): void {
   let i = state[I];
   let j = state[J];
-  for (; at < from.length; at++) {
+  for (; at < end; at++) {
     i = (i + 1) & 0xff;
     const a = state[i];
     j = (j + a) & 0xff;
