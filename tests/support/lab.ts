@@ -124,6 +124,12 @@ export class Lab implements AsyncDisposable {
     return leecher;
   }
 
+  /** A magnet link to what is published, that says nothing but its name and the tracker. */
+  magnet({ infoHash, payload }: Published): string {
+    const tracker = `http://${this.#network.left.ip}:${trackerPort}/announce`;
+    return `magnet:?xt=urn:btih:${infoHash}&dn=${encodeURIComponent(payload.name)}&tr=${encodeURIComponent(tracker)}`;
+  }
+
   /** Where seeders stand. */
   get left(): Site {
     return this.#network.left;

@@ -34,6 +34,8 @@ export interface SeedRequest extends ClientRequest {
 export interface LeechRequest extends ClientRequest {
   /** The folder that will hold what the torrent names. */
   readonly out: string;
+  /** Download limit in bytes per second, where the client has one. */
+  readonly downloadLimit?: number;
   /** `IP:PORT` of a peer to use beside those of the torrent's trackers, where the client can. */
   readonly peer?: string;
 }

@@ -18,6 +18,8 @@ export interface LibtorrentStats {
   readonly bytes: number;
   readonly first: number | null;
   readonly last: number | null;
+  /** The kinds of connections that it saw carry payload; the words are those of Weft's snapshot. */
+  readonly connections: readonly { readonly transport: string; readonly encryption: string }[];
 }
 
 /** libtorrent-rasterbar through its Python bindings: the reference that others are compared with. TCP only. */

@@ -1,7 +1,8 @@
 """One libtorrent peer: libtorrent_peer.py OPTIONS-AS-JSON. Writes its counters to `stats` whenever they change.
 
 A leecher ends with 0 when it has everything; a seeder runs until SIGTERM.
-`first` and `last` are the times of the first and last payload bytes it saw, in seconds.
+`first` and `last` are the times of the first and last payload bytes it saw, in seconds; `connections` are the kinds of
+connections that it saw carry payload.
 """
 import json
 import os
@@ -56,13 +57,31 @@ signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
 
 first = last = None
 payload = 0
-written = reported = 0.0
+connections = []
+written = 0.0
+reported = (0, 0)
+UTP = 1 << 17  # peer_info::utp_socket, which Python has no name for
 
 
 def report():
     with open(options["stats"] + ".new", "w") as file:
-        json.dump({"bytes": payload, "first": first, "last": last}, file)
+        json.dump({"bytes": payload, "first": first, "last": last, "connections": connections}, file)
     os.rename(options["stats"] + ".new", options["stats"])
+
+
+def look_at_connections():
+    for peer in torrent.get_peer_info():
+        if peer.flags & (lt.peer_info.connecting | lt.peer_info.handshake):
+            continue
+        if peer.total_download + peer.total_upload == 0:
+            continue
+        encrypted = "rc4" if peer.flags & lt.peer_info.rc4_encrypted else "plaintext"
+        kind = {
+            "transport": "utp" if peer.flags & UTP else "tcp",
+            "encryption": encrypted if peer.flags & (lt.peer_info.rc4_encrypted | lt.peer_info.plaintext_encrypted) else "none",
+        }
+        if kind not in connections:
+            connections.append(kind)
 
 
 asked = 0.0
@@ -77,8 +96,9 @@ while not stopped:
     if counted > payload:
         payload, last = counted, now
         first = first or now
-    if payload > reported and now - written > 0.1:
-        written, reported = now, payload
+    look_at_connections()
+    if (payload, len(connections)) != reported and now - written > 0.1:
+        written, reported = now, (payload, len(connections))
         report()
     if leech and status.is_seeding:
         break

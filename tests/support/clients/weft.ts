@@ -1,3 +1,5 @@
+import { connectControl, type ControlClient, controlPath } from "../../../core/control/mod.ts";
+import { denoHost } from "../../../core/host/deno/mod.ts";
 import type { Site } from "../netns.ts";
 import { offline } from "../offline.ts";
 import {
@@ -34,12 +36,17 @@ export const weft: Client = {
   leech: (request: LeechRequest): Promise<RunningClient> => start("leech", request, leechOptions(request)),
 };
 
-function seedOptions({ data, trusted }: SeedRequest): string[] {
-  return ["--data", data, ...(trusted ? ["--skip-check"] : [])];
+function seedOptions({ data, trusted, uploadLimit }: SeedRequest): string[] {
+  return ["--data", data, ...(trusted ? ["--skip-check"] : []), ...(uploadLimit ? ["--up", `${uploadLimit} B/s`] : [])];
 }
 
-function leechOptions({ out, peer }: LeechRequest): string[] {
-  return ["--out", out, ...(peer ? ["--peer", peer] : [])];
+function leechOptions({ out, peer, downloadLimit }: LeechRequest): string[] {
+  return [
+    "--out",
+    out,
+    ...(peer ? ["--peer", peer] : []),
+    ...(downloadLimit ? ["--down", `${downloadLimit} B/s`] : []),
+  ];
 }
 
 /** Weft with plugins and settings of a profile, given as YAML. */
@@ -86,6 +93,11 @@ export async function steeredWeft(site: Site, { scratch, profile, steer = {} }: 
   return weft;
 }
 
+/** The control interface of the Weft that runs with this scratch folder. */
+export function weftControl(scratch: string): ControlClient {
+  return connectControl(denoHost().net, controlPath(stateIn(scratch), scratch));
+}
+
 /** The lines that Weft printed with `--json`, as objects. */
 export function weftEvents(client: RunningClient): Record<string, unknown>[] {
   return client.log().split("\n").filter((line) => line.startsWith("{")).flatMap((line) => {
@@ -102,6 +114,10 @@ export function weftCommand(...args: string[]): string[] {
   return [Deno.execPath(), "run", "--no-prompt", ...permissions, `${repository}mod.ts`, ...args];
 }
 
+function stateIn(scratch: string): string {
+  return `${scratch}/weft.db`;
+}
+
 // deno-lint-ignore require-await -- the interface is asynchronous for the clients that write settings first
 async function start(
   role: "seed" | "leech",
@@ -115,7 +131,7 @@ async function start(
     "--listen",
     `${site.ip}:${port}`,
     "--state",
-    `${scratch}/weft.db`,
+    stateIn(scratch),
     "--allow-local",
     "--json",
   ];
