@@ -12,7 +12,6 @@ import {
   dhtNodeNamed,
   dhtService,
   PluginError,
-  resolveMetadata,
   streamSecurity,
   swarmCompleted,
   type SwarmLimits,
@@ -26,20 +25,12 @@ import {
   wireExtensions,
 } from "../api/mod.ts";
 import { deleteFiles, type PieceStore, sha1Layout, type SwarmRecord } from "../store/mod.ts";
-import {
-  bytesEqual,
-  encodeMetainfo,
-  type Info,
-  parseInfo,
-  type PeerAddress,
-  sha1,
-  sha256,
-  type TorrentId,
-} from "../wire/mod.ts";
+import { encodeMetainfo, type Info, type PeerAddress, type TorrentId } from "../wire/mod.ts";
 import { Announcer } from "./announcer.ts";
 import { Discovery } from "./discovery.ts";
 import type { Kernel } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
+import { MetadataQuest } from "./metadata_quest.ts";
 import { createPeerId } from "./peer_id.ts";
 import { PeerClosed, type PeerSession } from "./peer_session.ts";
 import type { Picker } from "./picker.ts";
@@ -49,6 +40,7 @@ import { doneBytes, NORMAL_PRIORITY, Selection } from "./selection.ts";
 import type { ProvidedExtension } from "./session_extensions.ts";
 import { type PeersSwarm, SwarmPeers } from "./swarm_peers.ts";
 import { type PiecesSwarm, SwarmPieces } from "./swarm_pieces.ts";
+import { TrackerGrants } from "./tracker_grants.ts";
 
 /** What a swarm begins with. */
 export interface SwarmOptions {
@@ -89,6 +81,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   readonly #kernel: Kernel;
   readonly #announcer: Announcer;
   readonly #discovery: Discovery;
+  readonly #metadata: MetadataQuest;
   readonly #tiers: readonly (readonly string[])[];
   #existing: SwarmOptions["existing"];
   /** The next time it begins, all data is hashed. */
@@ -96,10 +89,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** What it does and did: what comes next waits for it. */
   #life: Promise<void> = Promise.resolve();
   #abort = new AbortController();
-  /** Ends the present question for metadata, not the swarm's wish for it. */
-  #resolving = new AbortController();
   /** What the user allowed its trackers. */
-  #grants = new DisposableStack();
+  readonly #grants: TrackerGrants;
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
   #stopped = false;
@@ -116,6 +107,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.wake = options.wake;
     this.peerId = createPeerId(random);
     this.#tiers = options.tiers;
+    this.#grants = new TrackerGrants(kernel.egress);
     this.#existing = options.existing;
     this.ledger = new Ledger(kernel.state, options.record, (error) => {
       kernel.log.warn(`Cannot save the state of "${this.name}": ${errorText(error)}`);
@@ -126,6 +118,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.pieces = new SwarmPieces(kernel, this);
     if (options.info) this.#shapeUp(options.info);
     this.#allowTrackers();
+    this.#metadata = new MetadataQuest(kernel, options.id);
     this.#discovery = new Discovery(kernel, {
       id: this.id,
       wanted: () => Math.max(0, this.peers.wanted - this.peers.pool.untried(clock.now())),
@@ -206,7 +199,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#restart(new PeerClosed("this client stops"));
-    this.#grants.dispose();
+    this.#grants.revoke();
   }
 
   /** Pauses or resumes. Resolves when what it did has ended; what it does then goes on. */
@@ -311,7 +304,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   pluginsChanged(): void {
     this.#announcer.clientsChanged();
     this.peers.renewExtensions();
-    if (this.state === "metadata") this.#resolving.abort(new Error("the plugins changed"));
+    if (this.state === "metadata") this.#metadata.renew();
     else if (this.state === "failed" && !this.shape) void this.#restart(new PeerClosed("the plugins changed"));
   }
 
@@ -471,10 +464,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (this.record.paused && !this.#checkWanted) return this.#become("paused");
     try {
       if (!this.shape) {
-        this.#resolving = new AbortController();
         this.#become("metadata");
         this.#meet();
-        const info = await this.#resolve(signal);
+        const info = await this.#metadata.find(signal);
         if (signal.aborted) return;
         this.#learn(info);
       }
@@ -492,34 +484,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     } catch (error) {
       if (!signal.aborted) this.failed(error);
     }
-  }
-
-  /** Asks plugins for the metadata until one brings bytes whose hash is right. */
-  async #resolve(signal: AbortSignal): Promise<Info> {
-    const { bus } = this.#kernel;
-    if (!bus.observers(resolveMetadata)) {
-      throw new Error("Cannot fetch the metadata of a magnet: no plugin provides it; add the .torrent file instead");
-    }
-    const stop = (): void => this.#resolving.abort(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    let raw: Uint8Array | undefined;
-    try {
-      raw = await bus.first(resolveMetadata, { id: this.id }, this.#resolving.signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!this.#resolving.signal.aborted) throw error;
-      // Who was asked may be gone: others are asked.
-      this.#resolving = new AbortController();
-      return await this.#resolve(signal);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-    if (!raw) throw new Error("Cannot fetch the metadata: no plugin found it");
-    const { v1, v2 } = this.id;
-    const right = raw instanceof Uint8Array && (!v1 || bytesEqual(sha1(raw), v1.bytes)) &&
-      (!v2 || bytesEqual(sha256(raw), v2));
-    if (!right) throw new Error("Cannot use the metadata that a plugin brought: its hash is not the magnet's");
-    return parseInfo(raw);
   }
 
   #learn(info: Info): void {
@@ -566,22 +530,6 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     }
   }
 
-  /** Lets its trackers be on loopback and private addresses, if the user said so. */
-  #allowTrackers(): void {
-    this.#grants.dispose();
-    this.#grants = new DisposableStack();
-    if (!this.record.allowLocal) return;
-    for (const text of new Set([...this.#tiers.flat(), ...this.record.trackers])) {
-      if (!URL.canParse(text)) continue;
-      const { hostname, port, protocol } = new URL(text);
-      try {
-        this.#grants.use(this.#kernel.egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
-      } catch {
-        // "foo:bar" is a URL too: what leads nowhere needs no leave.
-      }
-    }
-  }
-
   /** No more peers: closes sessions, announces `stopped`, saves and closes the store. */
   async #rest(reason: Error): Promise<void> {
     this.#retry?.cancel();
@@ -605,6 +553,11 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (this.state !== "failed" || !this.picker) return;
     this.#settle();
     this.#meet();
+  }
+
+  /** Lets its trackers be on loopback and private addresses, if the user said so. */
+  #allowTrackers(): void {
+    this.#grants.renew(this.record.allowLocal ? [...this.#tiers.flat(), ...this.record.trackers] : []);
   }
 
   #reachedGoal(now: number): boolean {
