@@ -5,7 +5,7 @@ import { type BridgedSite, type NetworkBridge, openNetworkBridge } from "./netns
 import { payloadFaults } from "./payload.ts";
 
 /** How long something may take to happen, in milliseconds; clients act on timers of up to some seconds. */
-const patience = 20_000;
+const patience = 60_000;
 /** How far apart two looks at it are, in milliseconds. */
 const pollInterval = 100;
 

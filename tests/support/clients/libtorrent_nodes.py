@@ -96,7 +96,7 @@ def connect(_, command):
 
 
 def status(_, command):
-    """What the session's torrent has, who its peers are, and whom local discovery found."""
+    """What the session's torrent has, who its peers are once they shook hands, and whom local discovery found."""
     torrent = torrents[command.get("node", 0)]
     now = torrent.status()
     sources = [
@@ -112,6 +112,7 @@ def status(_, command):
             "sources": [name for name, bit in sources if peer.source & bit],
         }
         for peer in torrent.get_peer_info()
+        if not peer.flags & (lt.peer_info.connecting | lt.peer_info.handshake)
     ]
     return {
         "seeding": now.is_seeding,
