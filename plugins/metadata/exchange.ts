@@ -47,10 +47,17 @@ export class MetadataExchange {
     this.#log = log;
   }
 
+  /** Torrents that somebody waits for, or that connected peers offer: none is left when both are gone. */
+  get pending(): number {
+    return this.#wanted.size;
+  }
+
   /** The raw `info` dictionary of a torrent, once a peer brought one with the right hash; rejects when `signal` aborts. */
   resolve(id: TorrentId, signal: AbortSignal): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      const { waiting } = this.#wantedOf(id);
+      signal.throwIfAborted();
+      const wanted = this.#wantedOf(id);
+      const { waiting } = wanted;
       waiting.add(resolve);
       signal.addEventListener("abort", () => {
         waiting.delete(resolve);
@@ -58,6 +65,8 @@ export class MetadataExchange {
         reject(signal.reason);
       }, { once: true });
       this.#poll();
+      // It may have become whole while nobody waited.
+      void this.#judge(wanted);
     });
   }
 
@@ -126,6 +135,7 @@ export class MetadataExchange {
 
   async #judge(wanted: Wanted): Promise<void> {
     const { fetch, id, waiting } = wanted;
+    if (waiting.size === 0) return;
     for (let candidate = fetch.candidate(); candidate; candidate = fetch.candidate()) {
       const right = await this.#matches(id, candidate.bytes);
       for (const liar of fetch.verdict(right)) {
@@ -136,6 +146,8 @@ export class MetadataExchange {
         this.#request(wanted);
         continue;
       }
+      // Nobody waits any more: who asks again finds it whole, and these peers.
+      if (waiting.size === 0) return;
       for (const resolve of waiting) resolve(candidate.bytes);
       waiting.clear();
       this.#wanted.delete(id.key);

@@ -22,7 +22,7 @@ export interface PieceRequest {
 const PIPELINE = 4;
 // A peer that is slower than this doesn't hold others up (ms).
 const SLOW = 3_000;
-// An answer that takes longer doesn't come (ms).
+// A peer that answers nothing for so long (ms) doesn't: 1.1 kB/s are enough.
 const TIMEOUT = 15_000;
 // A peer that has refused, or stayed silent, is asked again after so long (ms): it may have the metadata by then.
 const REST = 30_000;
@@ -30,7 +30,7 @@ const REST = 30_000;
 const MAX_ASSEMBLIES = 3;
 // One that gets no further makes room for others after so long (ms): a few bytes must not keep it for ever.
 const STALLED = 20_000;
-// Answers to no question: a peer may be late with a few.
+// Answers to no question: what was on its way when a round began anew, and little more.
 const MAX_UNSOLICITED = 16;
 
 /** Bytes of one size, from all who say so or from one alone. */
@@ -63,6 +63,10 @@ interface Peer {
   readonly assembly: Assembly;
   /** When each piece was asked for. */
   readonly asked: Map<number, number>;
+  /** Pieces that were asked for and given up: the answers may come yet. */
+  readonly late: Set<number>;
+  /** When a piece last came (ms). */
+  answeredAt: number;
   restsUntil: number;
   unsolicited: number;
 }
@@ -104,7 +108,15 @@ export class MetadataFetch {
     const alone = this.#suspects.has(peer);
     const assembly = alone ? new Assembly(size, peer) : this.#shared.get(size) ?? new Assembly(size);
     if (!alone) this.#shared.set(size, assembly);
-    this.#peers.set(peer, { size, assembly, asked: new Map(), restsUntil: 0, unsolicited: 0 });
+    this.#peers.set(peer, {
+      size,
+      assembly,
+      asked: new Map(),
+      late: new Set(),
+      answeredAt: 0,
+      restsUntil: 0,
+      unsolicited: 0,
+    });
   }
 
   /** The peer is gone, or has no metadata any more. */
@@ -123,8 +135,10 @@ export class MetadataFetch {
     }
     for (const [key, peer] of this.#peers) {
       for (const [piece, at] of peer.asked) {
-        if (now - at < TIMEOUT) continue;
+        // Answers come one behind the other, and a slow link takes its time for each.
+        if (now - Math.max(at, peer.answeredAt) < TIMEOUT) continue;
         peer.asked.delete(piece);
+        peer.late.add(piece);
         peer.restsUntil = now + REST;
       }
       while (peer.asked.size < PIPELINE && now >= peer.restsUntil) {
@@ -144,8 +158,9 @@ export class MetadataFetch {
    */
   data(now: number, key: PeerKey, piece: number, totalSize: number, bytes: Uint8Array): void {
     const peer = this.#peers.get(key);
-    if (!peer?.asked.delete(piece)) {
-      if (peer && ++peer.unsolicited > MAX_UNSOLICITED) {
+    if (!peer) return;
+    if (!peer.asked.delete(piece) && !peer.late.delete(piece)) {
+      if (++peer.unsolicited > MAX_UNSOLICITED) {
         throw new ProtocolError("Cannot take metadata: the peer sends what it was not asked for");
       }
       return;
@@ -159,6 +174,7 @@ export class MetadataFetch {
         `Cannot take metadata: piece ${piece} must have ${length} bytes, current value is ${bytes.length}`,
       );
     }
+    peer.answeredAt = now;
     const { assembly } = peer;
     if (assembly.pieces[piece]) return; // another one was quicker
     assembly.pieces[piece] = bytes.slice();

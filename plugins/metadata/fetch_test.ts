@@ -60,6 +60,21 @@ Deno.test("a slow peer's pieces are asked of another, and a silent one is left a
   assert.equal(alone.poll(47_000).length, 4);
 });
 
+Deno.test("a link that takes its time for each piece is not given up, and late answers count", () => {
+  const fetch = new MetadataFetch();
+  const slow = peer("slow");
+  const answer = (now: number, piece: number): void => fetch.data(now, slow, piece, SIZE, pieceOf(whole, piece));
+  fetch.join(slow, SIZE);
+  fetch.poll(0);
+  for (let piece = 0; piece < 3; piece++) {
+    answer((piece + 1) * 14_000, piece);
+    assert.ok(!fetch.poll((piece + 1) * 14_000).some((request) => request.piece < 4), "what is on its way");
+  }
+  assert.deepEqual(fetch.poll(42_000 + 15_000), [], "it rests");
+  for (const piece of [3, 4]) answer(60_000, piece);
+  assert.ok(bytesEqual(fetch.candidate()!.bytes, whole));
+});
+
 Deno.test("what is refused is asked again later", () => {
   const fetch = new MetadataFetch();
   const a = peer("a");
