@@ -9,7 +9,8 @@ import {
   wireExtensions,
 } from "../../core/api/mod.ts";
 import { encodeMetadataMessage } from "../../plugins/metadata/codec.ts";
-import { makeTorrent, sameFiles, type SimPeer, SimSwarm, type SimTorrent } from "../testing/mod.ts";
+import { trySeed } from "../../plugins/metadata/test_seeds.ts";
+import { makeTorrent, runSeeds, sameFiles, type SimPeer, SimSwarm, type SimTorrent } from "../testing/mod.ts";
 
 // Five pieces of metadata.
 const torrent = makeTorrent({ name: "magnet", length: 4_000 * 16 * 1024, pieceLength: 16 * 1024 });
@@ -128,3 +129,16 @@ for (const lie of ["bytes", "size", "reject", "silence", "unasked"] as const) {
     assert.equal(peer.runtime.swarm(torrent.id).length, torrent.data.length);
   });
 }
+
+Deno.test("in 200 crowds of peers who lie, vanish and fall silent, metadata comes or is taken back, and nothing is left", async () => {
+  const outcomes = new Map<string, number>();
+  const tried = async (seed: number): Promise<void> => {
+    const { peers, whole } = await trySeed(seed);
+    const outcome = `${peers}, ${whole ? "whole" : "taken back"}`;
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  };
+  // `deno task seeds metadata` takes 100,000.
+  await runSeeds(200, tried, (seed) => `deno task seeds metadata --seed ${seed}`);
+  const kinds = ["doubtful, taken back", "doubtful, whole", "steadfast, taken back", "steadfast, whole"];
+  assert.deepEqual([...outcomes.keys()].sort(), kinds);
+});
