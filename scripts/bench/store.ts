@@ -2,13 +2,13 @@
  * What the store costs: pushes 1 GiB through it in 16 KiB blocks on the real host, once in order, once as 16 MiB pieces
  * from 8 writers in turns. Prints CPU seconds per GiB (of the whole process), the longest stall of the main thread, and RSS.
  *
- * `deno run -R -W --allow-sys scripts/bench_store.ts [folder]`; the folder should be on a memory disk (/dev/shm).
+ * `deno task bench store [folder]`; the folder should be on a memory disk (/dev/shm).
  */
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { openPieceStore, type PieceStore, StateStore, StoreMemory } from "../core/store/mod.ts";
-import { bytesEqual, createSha1, sha1 } from "../core/wire/mod.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
+import { openPieceStore, type PieceStore, StateStore, StoreMemory } from "../../core/store/mod.ts";
+import { bytesEqual, createSha1, sha1 } from "../../core/wire/mod.ts";
 
 const MiB = 1024 * 1024;
 const BLOCK = 16 * 1024;

@@ -1,23 +1,23 @@
 /**
  * Measures Weft beside other clients: one seeder, one leecher, plain TCP, over a virtual cable between two network
  * namespaces, on tmpfs. libtorrent is the other end of every transfer, and the reference. `libtorrent-rc4` and
- * `weft-rc4` are measured under encryption.
+ * `weft-rc4` are measured under encryption, `libtorrent-utp`, `webtorrent-utp` and `weft-utp` over uTP.
  *
- * `deno task bench [--role leech|seed] [--clients libtorrent,aria2,weft] [--size "1 GiB"] [--piece-length "1 MiB"] [--runs 3]`
+ * `deno task bench transfer [--role leech|seed] [--clients libtorrent,aria2,weft] [--size "1 GiB"] [--piece-length "1 MiB"] [--runs 3]`
  *
  * @module
  */
 import { parseArgs } from "node:util";
-import { aria2 } from "../tests/support/clients/aria2.ts";
-import type { Client } from "../tests/support/clients/client.ts";
-import { libtorrent, libtorrentStats, libtorrentWith, python } from "../tests/support/clients/libtorrent.ts";
-import { opentracker } from "../tests/support/clients/opentracker.ts";
-import { transmission } from "../tests/support/clients/transmission.ts";
-import { webtorrent } from "../tests/support/clients/webtorrent.ts";
-import { weft, weftEvents, weftWithProfile } from "../tests/support/clients/weft.ts";
-import { Lab, type Published } from "../tests/support/lab.ts";
-import { namespacesMissing, run, type Site } from "../tests/support/netns.ts";
-import { bytes, type Sample, table } from "./bench_report.ts";
+import { aria2 } from "../../tests/support/clients/aria2.ts";
+import type { Client } from "../../tests/support/clients/client.ts";
+import { libtorrent, libtorrentStats, libtorrentWith, python } from "../../tests/support/clients/libtorrent.ts";
+import { opentracker } from "../../tests/support/clients/opentracker.ts";
+import { transmission } from "../../tests/support/clients/transmission.ts";
+import { webtorrent, webtorrentWith } from "../../tests/support/clients/webtorrent.ts";
+import { weft, weftEvents, weftWithProfile } from "../../tests/support/clients/weft.ts";
+import { Lab, type Published } from "../../tests/support/lab.ts";
+import { namespacesMissing, run, type Site } from "../../tests/support/netns.ts";
+import { bytes, type Sample, table } from "./report.ts";
 
 /** How long one transfer may take, in milliseconds; a client that hangs must not hold up the others. */
 const transferTimeout = 300_000;
@@ -30,7 +30,39 @@ const weftRc4: Client = {
   ...weftWithProfile("plugins: [{ use: tcp }, { use: tracker_http }, { use: mse, with: { policy: require } }]"),
   name: "weft-rc4",
 };
-const clients = [libtorrent, aria2, transmission, webtorrent, weft, libtorrentRc4, weftRc4];
+/** uTP at both ends. */
+const libtorrentUtp: Client = {
+  ...libtorrentWith({
+    enable_incoming_utp: true,
+    enable_outgoing_utp: true,
+    enable_incoming_tcp: false,
+    enable_outgoing_tcp: false,
+  }),
+  name: "libtorrent-utp",
+};
+const webtorrentUtp: Client = { ...webtorrentWith({ utp: true }), name: "webtorrent-utp" };
+const weftUtp: Client = {
+  ...weftWithProfile("plugins: [{ use: utp }, { use: tcp }, { use: tracker_http }]"),
+  name: "weft-utp",
+};
+const clients = [
+  libtorrent,
+  aria2,
+  transmission,
+  webtorrent,
+  weft,
+  libtorrentRc4,
+  weftRc4,
+  libtorrentUtp,
+  webtorrentUtp,
+  weftUtp,
+];
+
+/** libtorrent as it speaks with a client. */
+function referenceFor({ name }: Client): Client {
+  if (name.endsWith("-rc4")) return libtorrentRc4;
+  return name.endsWith("-utp") ? libtorrentUtp : libtorrent;
+}
 
 type Role = "leech" | "seed";
 
@@ -40,7 +72,7 @@ async function measure(lab: Lab, published: Published, client: Client, role: Rol
   const counters = await lab.folder("counters");
   const out = await lab.folder("out");
   const reference = { scratch: counters };
-  const other = client.name.endsWith("-rc4") ? libtorrentRc4 : libtorrent;
+  const other = referenceFor(client);
   const [seeder, leecher] = role === "leech" ? [other, client] : [client, other];
   const seeding = await lab.seed(seeder, published, {
     trusted: true,

@@ -2,7 +2,7 @@
  * Measures tracker_server beside opentracker in the same run, on loopback: CPU for 1,000 announces and scrapes over
  * HTTP and UDP; then what a million peers take of its memory.
  *
- * `deno task bench:tracker [--requests 10000] [--rounds 3] [--swarms 20] [--peers 1000000]`
+ * `deno task bench tracker [--requests 10000] [--rounds 3] [--swarms 20] [--peers 1000000]`
  *
  * Each peer is a port of 127.0.0.1, and each HTTP request a connection of its own, as clients do it. Swarms are as full
  * as `--requests` and `--swarms` make them; an answer names 50 peers.
@@ -10,16 +10,16 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { percentEncode, toHex } from "../core/wire/mod.ts";
-import { Tracker } from "../plugins/tracker_server/tracker.ts";
-import { launch, type RunningClient } from "../tests/support/clients/client.ts";
-import { opentracker } from "../tests/support/clients/opentracker.ts";
-import type { Site } from "../tests/support/netns.ts";
-import { median } from "./bench_report.ts";
+import { percentEncode, toHex } from "../../core/wire/mod.ts";
+import { Tracker } from "../../plugins/tracker_server/tracker.ts";
+import { launch, type RunningClient } from "../../tests/support/clients/client.ts";
+import { opentracker } from "../../tests/support/clients/opentracker.ts";
+import type { Site } from "../../tests/support/netns.ts";
+import { median } from "./report.ts";
 
 const ip = "127.0.0.1";
 const site: Site = { name: "loopback", ip, command: (argv) => [...argv] };
-const project = new URL("..", import.meta.url).pathname;
+const project = new URL("../..", import.meta.url).pathname;
 // Requests under way at once.
 const LANES = 8;
 // A lost datagram, or a server that hangs, ends the run instead of stopping it for good (ms).

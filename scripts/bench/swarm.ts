@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Host, Runtime, Settings } from "../core/api/mod.ts";
-import { pluginResolver } from "../core/cli/mod.ts";
-import { loadProfile } from "../core/config/mod.ts";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { startRuntime } from "../core/runtime/mod.ts";
-import { buildInfo, encodeMetainfo } from "../core/wire/mod.ts";
-import { builtins } from "../plugins/mod.ts";
-import { writePayload } from "../tests/support/payload.ts";
+import type { Host, Runtime, Settings } from "../../core/api/mod.ts";
+import { pluginResolver } from "../../core/cli/mod.ts";
+import { loadProfile } from "../../core/config/mod.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
+import { startRuntime } from "../../core/runtime/mod.ts";
+import { buildInfo, encodeMetainfo } from "../../core/wire/mod.ts";
+import { builtins } from "../../plugins/mod.ts";
+import { writePayload } from "../../tests/support/payload.ts";
 
 const PIECE_LENGTH = 1 << 20;
 

@@ -2,18 +2,23 @@
  * What idle swarms cost with every plugin on that finds peers: memory for each, and the share of a core that they take
  * together. Nothing leaves the machine: the runtime listens on loopback, and its DHT knows nobody.
  *
- * `deno task bench:idle [--swarms 10000] [--seconds 60]`
+ * `deno task bench idle [--swarms 10000] [--seconds 60] [--settle 5]`: `--settle` is how many seconds after the last one
+ * began it starts to measure. New swarms look for peers more often, so they cost more than later.
  *
  * @module
  */
 import { parseArgs } from "node:util";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { buildInfo, encodeMetainfo, sha1 } from "../core/wire/mod.ts";
-import { sleep, start } from "./bench_swarm.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
+import { buildInfo, encodeMetainfo, sha1 } from "../../core/wire/mod.ts";
+import { sleep, start } from "./swarm.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { swarms: { type: "string", default: "10000" }, seconds: { type: "string", default: "60" } },
+  options: {
+    swarms: { type: "string", default: "10000" },
+    seconds: { type: "string", default: "60" },
+    settle: { type: "string", default: "5" },
+  },
 });
 const count = Number(values.swarms);
 const seconds = Number(values.seconds);
@@ -65,7 +70,7 @@ try {
   }
   const seeding = (): number => runtime.snapshot().swarms.filter(({ state }) => state === "seeding").length;
   while (seeding() < count) await sleep(500);
-  await sleep(5_000);
+  await sleep(Number(values.settle) * 1_000);
   console.log(`${count} idle swarms: ${((heap() - before) / 1024 / count).toFixed(1)} KiB of heap each`);
   const began = await cpu();
   await sleep(seconds * 1000);

@@ -2,13 +2,13 @@
  * What a plugin that hangs in the sandbox costs others: a transfer limited to 20 MB/s runs while a plugin in a worker,
  * and then one in a process, falls into an endless loop. Prints how long each lived on, and the slowest second.
  *
- * `deno task bench:sandbox`
+ * `deno task bench sandbox`
  *
  * @module
  */
 import assert from "node:assert/strict";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { seedPayload, settings, sleep, start } from "./bench_swarm.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
+import { seedPayload, settings, sleep, start } from "./swarm.ts";
 
 const RATE = 20_000_000;
 const SIZE = 800_000_000;

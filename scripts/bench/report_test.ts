@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bytes, median, table } from "./bench_report.ts";
+import { bytes, median, table } from "./report.ts";
 
 Deno.test("bytes() reads sizes with their units, and nothing else", () => {
   assert.equal(bytes("64 KiB"), 65_536);

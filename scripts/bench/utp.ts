@@ -2,18 +2,18 @@
  * Measures two uTP endpoints, each in a process of its own, between two network namespaces: bytes per second, and what
  * both sides spend.
  *
- * `deno run -A scripts/utp_bench.ts [--size "1 GiB"] [--runs 3]` (as root)
+ * `deno task bench utp [--size "1 GiB"] [--runs 3]` (as root)
  *
  * @module
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { denoHost } from "../core/host/deno/mod.ts";
-import { SharedUdp } from "../core/runtime/udp_port.ts";
-import { parseSize, peerAddress } from "../core/api/mod.ts";
-import { Endpoint } from "../plugins/utp/endpoint.ts";
-import { FIRST_BYTES } from "../plugins/utp/packet.ts";
-import { openNetworkPair, type Site } from "../tests/support/netns.ts";
+import { denoHost } from "../../core/host/deno/mod.ts";
+import { SharedUdp } from "../../core/runtime/udp_port.ts";
+import { parseSize, peerAddress } from "../../core/api/mod.ts";
+import { Endpoint } from "../../plugins/utp/endpoint.ts";
+import { FIRST_BYTES } from "../../plugins/utp/packet.ts";
+import { openNetworkPair, type Site } from "../../tests/support/netns.ts";
 
 const PORT = 6881;
 // As much as a peer session reads and writes at once.

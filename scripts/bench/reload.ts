@@ -2,17 +2,17 @@
  * What reloads cost: a transfer with 10 peers across 50 reloads beside the same transfer without them, and what 1,000
  * reloads leave behind.
  *
- * `deno task bench:reload [--size "1 GiB"] [--runs 3] [--rate "100 MB/s"] [--reloads 1000]`
+ * `deno task bench reload [--size "1 GiB"] [--runs 3] [--rate "100 MB/s"] [--reloads 1000]`
  *
  * @module
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
-import { CommandError, type Host, parseSize } from "../core/api/mod.ts";
-import { StallProbe } from "../core/cli/stall_probe.ts";
-import { type DenoHost, denoHost } from "../core/host/deno/mod.ts";
-import { held } from "../tests/support/leak_check.ts";
-import { seedPayload, settings, sleep, start } from "./bench_swarm.ts";
+import { CommandError, type Host, parseSize } from "../../core/api/mod.ts";
+import { StallProbe } from "../../core/cli/stall_probe.ts";
+import { type DenoHost, denoHost } from "../../core/host/deno/mod.ts";
+import { held } from "../../tests/support/leak_check.ts";
+import { seedPayload, settings, sleep, start } from "./swarm.ts";
 
 const PEERS = 10;
 const RELOADS = 50;
