@@ -1,6 +1,5 @@
 import { aria2 } from "../support/clients/aria2.ts";
 import type { Client } from "../support/clients/client.ts";
-import { libtorrent } from "../support/clients/libtorrent.ts";
 import { transmission } from "../support/clients/transmission.ts";
 import { webtorrent } from "../support/clients/webtorrent.ts";
 import { weft } from "../support/clients/weft.ts";
@@ -11,12 +10,11 @@ import { large, tree } from "../support/payloads.ts";
 async function fetchByMagnet(lab: Lab, seeder: Client, leecher: Client, payload: typeof tree): Promise<void> {
   const published = await lab.publish(payload);
   await lab.seed(seeder, published);
-  const tracker = encodeURIComponent(`http://${lab.left.ip}:6969/announce`);
-  const torrent = `magnet:?xt=urn:btih:${published.infoHash}&dn=${encodeURIComponent(payload.name)}&tr=${tracker}`;
-  await lab.download(leecher, published, { torrent });
+  await lab.download(leecher, published, { torrent: lab.magnet(published) });
 }
 
-for (const other of [libtorrent, aria2, transmission, webtorrent]) {
+// Those by libtorrent are in connections_test.ts.
+for (const other of [aria2, transmission, webtorrent]) {
   const cases: Record<string, (lab: Lab) => Promise<void>> = {};
   for (const payload of [tree, large]) {
     cases[`Weft fetches ${payload.name} from it`] = (lab) => fetchByMagnet(lab, other, weft, payload);

@@ -4,7 +4,7 @@ import { libtorrentWith } from "../support/clients/libtorrent.ts";
 import { transmissionWith } from "../support/clients/transmission.ts";
 import { webtorrentWith } from "../support/clients/webtorrent.ts";
 import { weftEvents, weftWithProfile } from "../support/clients/weft.ts";
-import { type Lab, labTest } from "../support/lab.ts";
+import { type Lab, labTest, type Payload } from "../support/lab.ts";
 import { large, tree } from "../support/payloads.ts";
 
 /** Weft that speaks uTP before TCP; it listens on both, as clients look for its TCP port. */
@@ -19,33 +19,36 @@ const libtorrentOverUtp = {
   enable_outgoing_tcp: false,
 };
 
-const pairs: Readonly<Record<string, readonly [other: Client, weft: Client]>> = {
-  "libtorrent": [libtorrentWith(libtorrentOverUtp), plain],
+/** Many files, and enough bytes for windows to open. */
+const both = [tree, large];
+/** Smaller ones with libtorrent are in connections_test.ts. */
+const others: Readonly<Record<string, readonly [other: Client, weft: Client, payloads: readonly Payload[]]>> = {
+  "libtorrent": [libtorrentWith(libtorrentOverUtp), plain, [large]],
   "libtorrent with forced RC4": [
     libtorrentWith({ ...libtorrentOverUtp, in_enc_policy: 0, out_enc_policy: 0, allowed_enc_level: 2 }),
     encrypted,
+    [large],
   ],
-  "Transmission": [transmissionWith({ "utp-enabled": true }), plain],
-  "webtorrent with native libutp": [webtorrentWith({ utp: true }), plain],
-  "another Weft": [plain, plain],
+  "Transmission": [transmissionWith({ "utp-enabled": true }), plain, both],
+  "webtorrent with native libutp": [webtorrentWith({ utp: true }), plain, both],
 };
 
-for (const [name, [other, weft]] of Object.entries(pairs)) {
-  await labTest(`uTP with ${name}`, [other], {
-    "it downloads many files from Weft": (lab) => transfer(lab, weft, other, tree),
-    "Weft downloads many files from it": (lab) => transfer(lab, other, weft, tree),
-  });
-  // Enough for windows to open.
-  await labTest(`64 MiB over uTP with ${name}`, [other], {
-    "it downloads from Weft": (lab) => transfer(lab, weft, other, large),
-  });
-  await labTest(`64 MiB over uTP from ${name}`, [other], {
-    "Weft downloads from it": (lab) => transfer(lab, other, weft, large),
-  });
+for (const [name, [other, weft, payloads]] of Object.entries(others)) {
+  const cases: Record<string, (lab: Lab) => Promise<void>> = {};
+  for (const payload of payloads) {
+    cases[`it downloads ${payload.name} from Weft`] = (lab) => transfer(lab, weft, other, payload);
+    cases[`Weft downloads ${payload.name} from it`] = (lab) => transfer(lab, other, weft, payload);
+  }
+  await labTest(`uTP with ${name}`, [other], cases);
 }
 
+await labTest("uTP between two Wefts", [plain], {
+  "many files": (lab) => transfer(lab, plain, plain, tree),
+  "64 MiB": (lab) => transfer(lab, plain, plain, large),
+});
+
 /** Moves a torrent, and makes sure that it went over uTP. */
-async function transfer(lab: Lab, seeder: Client, leecher: Client, payload: typeof tree): Promise<void> {
+async function transfer(lab: Lab, seeder: Client, leecher: Client, payload: Payload): Promise<void> {
   const published = await lab.publish(payload);
   const seeding = await lab.seed(seeder, published);
   const out = await lab.folder("out");

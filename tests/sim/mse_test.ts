@@ -54,6 +54,18 @@ Deno.test("a swarm that requires encryption downloads under RC4, a private one t
   assert.deepEqual(await transfer([required, required], secret), ["rc4", "rc4"]);
 });
 
+Deno.test("encryption works over uTP, where there is no other transport, as it does over TCP", async () => {
+  const overUtp = (mse: Readonly<Record<string, unknown>>): SimPeerOptions =>
+    encryption(mse, { plugins: [{ use: "utp" }, { use: "mse", with: mse }] });
+  const required = overUtp({ policy: "require" });
+  assert.deepEqual(await transfer([required, required]), ["rc4", "rc4"]);
+  assert.deepEqual(await transfer([overUtp({ policy: "allow" }), overUtp({})]), ["rc4", "rc4"]);
+  const plaintext = overUtp({ policy: "require", ciphers: ["plaintext"] });
+  assert.deepEqual(await transfer([overUtp({}), plaintext]), ["plaintext", "plaintext"]);
+  const off = overUtp({ policy: "off" });
+  assert.deepEqual(await transfer([off, overUtp({})]), ["none", "none"]);
+});
+
 Deno.test("a swarm may hide its handshakes alone", async () => {
   const plaintext = encryption({ policy: "require", ciphers: ["plaintext"] });
   assert.deepEqual(await transfer([plaintext, plaintext]), ["plaintext", "plaintext"]);
