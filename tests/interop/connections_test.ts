@@ -40,6 +40,9 @@ const patience = 60_000;
 /** Bytes a second that Weft may move then: more than it can. */
 const released = 1e12;
 
+/** How much of each client's log a failed case shows, in characters. */
+const logTail = 2000;
+
 /** One case of the matrix. */
 interface Case {
   readonly transport: keyof typeof transports;
@@ -74,7 +77,7 @@ async function transfer(lab: Lab, { transport, encryption, weft, by }: Case): Pr
   const [seeder, leecher] = weft === "seeds" ? [ours, theirs] : [theirs, ours];
   const published = await lab.publish(payload);
   const out = await lab.folder("out");
-  await lab.seed(seeder.client, published, {
+  const seeding = await lab.seed(seeder.client, published, {
     scratch: seeder.scratch,
     ...(seeder === ours && { uploadLimit: held }),
   });
@@ -98,7 +101,9 @@ async function transfer(lab: Lab, { transport, encryption, weft, by }: Case): Pr
     () => Promise.all([oursShows().catch(starting), theirsShows().catch(starting)]),
     (kinds) => kinds.every(({ length }) => length > 0),
     patience,
-  );
+  ).catch((cause) => {
+    throw new Error([seeding, leeching].map((client) => client.log().slice(-logTail)).join("\n---\n"), { cause });
+  });
   assert.deepEqual(shown, [[{ transport, encryption }], [{ transport, encryption }]]);
 
   await control.update(published.infoHash, { limits: { down: released, up: released } });
