@@ -28,7 +28,7 @@ const TIMEOUT = 15_000;
 const REST = 30_000;
 // Assemblies that hold bytes at once; others wait. With MAX_METADATA this bounds the memory.
 const MAX_ASSEMBLIES = 3;
-// One that gets no further makes room for others after so long (ms): a few bytes must not keep it for ever.
+// One that gets no further makes room for others who need it after so long (ms): a few bytes must not keep it for ever.
 const STALLED = 20_000;
 // Answers to no question: what was on its way when a round began anew, and little more.
 const MAX_UNSOLICITED = 16;
@@ -63,8 +63,8 @@ interface Peer {
   readonly assembly: Assembly;
   /** When each piece was asked for. */
   readonly asked: Map<number, number>;
-  /** Pieces that were asked for and given up: the answers may come yet. */
-  readonly late: Set<number>;
+  /** Pieces that were asked for and given up, and how many answers may come yet. */
+  readonly late: Map<number, number>;
   /** When a piece last came (ms). */
   answeredAt: number;
   restsUntil: number;
@@ -76,6 +76,25 @@ export interface Candidate {
   readonly bytes: Uint8Array;
   /** Who sent its pieces. */
   readonly sources: ReadonlySet<PeerKey>;
+}
+
+/** Whether late answers still come: on a slow link, asking again would only fill it. */
+function comes(peer: Peer, now: number): boolean {
+  return now - peer.answeredAt < REST;
+}
+
+/** Answers that a peer owes, but those that don't come. */
+function underWay(peer: Peer, now: number): number {
+  return peer.asked.size + (comes(peer, now) ? peer.late.size : 0);
+}
+
+/** Whether a late answer was still to come; it is not, any more. */
+function takeLate({ late }: Peer, piece: number): boolean {
+  const left = late.get(piece);
+  if (left === undefined) return false;
+  if (left > 1) late.set(piece, left - 1);
+  else late.delete(piece);
+  return true;
 }
 
 export class MetadataFetch {
@@ -112,8 +131,8 @@ export class MetadataFetch {
       size,
       assembly,
       asked: new Map(),
-      late: new Set(),
-      answeredAt: 0,
+      late: new Map(),
+      answeredAt: -Infinity,
       restsUntil: 0,
       unsolicited: 0,
     });
@@ -123,25 +142,21 @@ export class MetadataFetch {
   leave(peer: PeerKey): void {
     const assembly = this.#peers.get(peer)?.assembly;
     if (!this.#peers.delete(peer) || assembly?.alone) return;
-    const empty = ![...this.#peers.values()].some((other) => other.assembly === assembly);
-    if (empty && assembly && !assembly.begun) this.#shared.delete(assembly.size);
+    if (assembly && !assembly.begun) this.#dropUnused(assembly);
   }
 
   /** What to ask for now. */
   poll(now: number): PieceRequest[] {
     const requests: PieceRequest[] = [];
-    for (const assembly of this.#assemblies()) {
-      if (assembly.begun && assembly.missing > 0 && now - assembly.progressAt > STALLED) assembly.clear();
-    }
     for (const [key, peer] of this.#peers) {
       for (const [piece, at] of peer.asked) {
         // Answers come one behind the other, and a slow link takes its time for each.
         if (now - Math.max(at, peer.answeredAt) < TIMEOUT) continue;
         peer.asked.delete(piece);
-        peer.late.add(piece);
+        peer.late.set(piece, 1 + (peer.late.get(piece) ?? 0));
         peer.restsUntil = now + REST;
       }
-      while (peer.asked.size < PIPELINE && now >= peer.restsUntil) {
+      while (underWay(peer, now) < PIPELINE && now >= peer.restsUntil) {
         const piece = this.#next(peer, now);
         if (piece === undefined) break;
         peer.asked.set(piece, now);
@@ -159,7 +174,7 @@ export class MetadataFetch {
   data(now: number, key: PeerKey, piece: number, totalSize: number, bytes: Uint8Array): void {
     const peer = this.#peers.get(key);
     if (!peer) return;
-    if (!peer.asked.delete(piece) && !peer.late.delete(piece)) {
+    if (!peer.asked.delete(piece) && !takeLate(peer, piece)) {
       if (++peer.unsolicited > MAX_UNSOLICITED) {
         throw new ProtocolError("Cannot take metadata: the peer sends what it was not asked for");
       }
@@ -186,7 +201,7 @@ export class MetadataFetch {
   /** The peer doesn't give a piece. */
   reject(now: number, key: PeerKey, piece: number): void {
     const peer = this.#peers.get(key);
-    if (peer?.asked.delete(piece)) peer.restsUntil = now + REST;
+    if (peer && (peer.asked.delete(piece) || takeLate(peer, piece))) peer.restsUntil = now + REST;
   }
 
   /** The next whole to check; answer with {@link verdict} before the next call. */
@@ -211,7 +226,8 @@ export class MetadataFetch {
     const assembly = this.#judged;
     this.#judged = undefined;
     if (right || !assembly) return [];
-    this.#shared.delete(assembly.size);
+    // Others may share another one of the same size.
+    if (this.#shared.get(assembly.size) === assembly) this.#shared.delete(assembly.size);
     const sharers = [...this.#peers].filter(([, peer]) => peer.assembly === assembly).map(([key]) => key);
     const liars = assembly.sources.size === 1 ? [...assembly.sources] : [];
     for (const key of [...sharers, ...assembly.sources]) this.#suspects.add(key);
@@ -231,15 +247,16 @@ export class MetadataFetch {
   /** A piece nobody was asked for, else one that somebody is slow with. */
   #next(peer: Peer, now: number): number | undefined {
     const { assembly } = peer;
-    if (!assembly.begun && !this.#roomFor(assembly)) return undefined;
-    let late: number | undefined;
+    if (!assembly.begun && !this.#roomFor(assembly, now)) return undefined;
+    const late = comes(peer, now);
+    let slow: number | undefined;
     for (let piece = 0; piece < assembly.pieces.length; piece++) {
-      if (assembly.pieces[piece] || peer.asked.has(piece)) continue;
+      if (assembly.pieces[piece] || peer.asked.has(piece) || late && peer.late.has(piece)) continue;
       const since = this.#askedSince(assembly, piece);
       if (since === undefined) return piece;
-      if (late === undefined && now - since > SLOW) late = piece;
+      if (slow === undefined && now - since > SLOW) slow = piece;
     }
-    return late;
+    return slow;
   }
 
   /** When a piece was last asked of anybody. */
@@ -252,12 +269,22 @@ export class MetadataFetch {
     return since;
   }
 
-  /** Only so many are begun at once: those that are asked for count. */
-  #roomFor(assembly: Assembly): boolean {
-    const busy = new Set<Assembly>();
-    for (const peer of this.#peers.values()) {
-      if (peer.assembly.begun || peer.asked.size > 0) busy.add(peer.assembly);
+  /** Only so many are begun at once: those that are asked for count. One that gets no further gives its bytes up. */
+  #roomFor(assembly: Assembly, now: number): boolean {
+    const busy = new Set([...this.#assemblies()].filter(({ begun }) => begun));
+    for (const peer of this.#peers.values()) if (peer.asked.size > 0) busy.add(peer.assembly);
+    if (busy.has(assembly) || busy.size < MAX_ASSEMBLIES) return true;
+    for (const other of busy) {
+      if (!other.begun || other.missing === 0 || now - other.progressAt <= STALLED) continue;
+      other.clear();
+      this.#dropUnused(other);
     }
-    return busy.has(assembly) || busy.size < MAX_ASSEMBLIES;
+    return false; // there may be room the next time
+  }
+
+  /** Forgets an assembly if nobody shares it any more. */
+  #dropUnused(assembly: Assembly): void {
+    for (const peer of this.#peers.values()) if (peer.assembly === assembly) return;
+    if (this.#shared.get(assembly.size) === assembly) this.#shared.delete(assembly.size);
   }
 }

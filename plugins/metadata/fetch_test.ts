@@ -107,6 +107,49 @@ Deno.test("peers who say other sizes don't hold up the honest one, whatever they
   assert.ok(!liars.includes(honest));
 });
 
+Deno.test("a liar who is found out takes nothing from those who share its size", () => {
+  const fetch = new MetadataFetch();
+  const [liar, honest] = [peer("liar"), peer("honest")];
+  const answer = (key: PeerKey, pieces: readonly number[]): void => {
+    for (const piece of pieces) {
+      fetch.data(0, key, piece, SIZE, pieceOf(key === honest ? whole : new Uint8Array(SIZE), piece));
+    }
+  };
+  for (const each of [liar, peer("other")]) fetch.join(each, SIZE);
+  for (const { peer, piece } of fetch.poll(0)) answer(peer, [piece]);
+  assert.ok(fetch.candidate());
+  assert.deepEqual(fetch.verdict(false), [], "from now on they are alone");
+  fetch.join(honest, SIZE);
+  fetch.poll(0);
+  answer(honest, [0, 1, 2]);
+  answer(liar, [0, 1, 2, 3]);
+  fetch.poll(0);
+  answer(liar, [4]);
+  assert.ok(fetch.candidate());
+  assert.deepEqual(fetch.verdict(false), [liar]);
+  answer(honest, [3]);
+  fetch.poll(0);
+  answer(honest, [4]);
+  assert.ok(bytesEqual(fetch.candidate()!.bytes, whole));
+});
+
+Deno.test("what peers leave behind when they go takes room, and is given up for others", () => {
+  const fetch = new MetadataFetch();
+  for (let i = 0; i < 3; i++) {
+    const gone = peer(`${i}`);
+    const size = SIZE - 1 - i;
+    fetch.join(gone, size);
+    fetch.poll(0);
+    fetch.data(0, gone, 0, size, pieceOf(new Uint8Array(size), 0));
+    fetch.leave(gone);
+  }
+  const honest = peer("honest");
+  fetch.join(honest, SIZE);
+  assert.deepEqual([fetch.poll(20_000).length, fetch.held], [0, 3 * METADATA_PIECE]);
+  fetch.poll(20_001);
+  assert.deepEqual([fetch.poll(20_002).length, fetch.held], [4, 0]);
+});
+
 Deno.test("memory is bounded however many sizes are named", () => {
   const fetch = new MetadataFetch();
   const sizes = new Map<PeerKey, number>();

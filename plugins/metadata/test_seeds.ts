@@ -6,7 +6,7 @@ import { liar, someHabits } from "./test_liar.ts";
 import { TestNode } from "./test_node.ts";
 
 // Simulated ms. With somebody who has it and stays, metadata must come within the first ...
-const LIMIT = 600_000;
+const LIMIT = 3_600_000;
 // ... others are waited for so long at most.
 const PATIENCE = 30_000;
 // Peers vanish, and magnets are taken back, while it goes on.
