@@ -66,7 +66,7 @@ export async function trySeed(seed: number): Promise<SeedOutcome> {
   const steadfast = seeds.some((node) => spared.has(node));
   const fetches = magnets.map((magnet) => fetchBy(magnet, steadfast && spared.has(magnet)));
   await simulation.complete(Promise.all(fetches), { limitMs: LIMIT }).catch((cause) => {
-    throw new Error("it waits for ever", { cause });
+    throw new Error(`the metadata does not come: ${cause.message}`, { cause });
   });
   const took = simulation.now;
 
