@@ -4,9 +4,37 @@
  *
  * @module
  */
-import { metadata } from "./metadata_seeds.ts";
-import { mse } from "./mse_seeds.ts";
-import { runCommand } from "./seed_runner.ts";
-import { utp } from "./utp_sim.ts";
+import { trySeed as tryMetadata } from "../plugins/metadata/test_seeds.ts";
+import { trySeed as tryMse } from "../plugins/mse/test_seeds.ts";
+import { converse } from "../plugins/utp/test_pair.ts";
+import { runCommand, type SeedTrial } from "./seed_runner.ts";
+
+/** Pairs of connections that converse in whatever weather a seed makes: whether all bytes arrived. */
+const utp: SeedTrial = {
+  name: "utp",
+  run(seed) {
+    const { complete, fault } = converse(seed);
+    if (fault !== undefined) throw new Error(fault);
+    return complete ? "whole" : "ended";
+  },
+};
+
+/** Streams that are cut, damaged or ended anywhere: by what, and whether all of them arrived. */
+const mse: SeedTrial = {
+  name: "mse",
+  async run(seed) {
+    const { fault, whole } = await tryMse(seed);
+    return `${whole ? "whole" : "ended"} with fault ${fault}`;
+  },
+};
+
+/** Magnets among peers who lie, vanish and fall silent: whether somebody who has the metadata stays, and each got it. */
+const metadata: SeedTrial = {
+  name: "metadata",
+  async run(seed) {
+    const { peers, whole } = await tryMetadata(seed);
+    return `${whole ? "whole" : "taken back"} among ${peers} peers`;
+  },
+};
 
 if (import.meta.main) await runCommand([utp, mse, metadata]);

@@ -1,4 +1,4 @@
-/** One fetch of metadata under a seed, among whoever it brings together. For tests and `scripts/metadata_seeds.ts`. @module */
+/** One fetch of metadata under a seed, among whoever it brings together. For tests and `scripts/seeds.ts`. @module */
 import { bytesEqual, InfoHash, sha1, sha256, type TorrentId, torrentId } from "weft";
 import { createSimulation, type LinkOptions, SeededRandom, type Simulation } from "weft/testing";
 import { MAX_METADATA, METADATA_PIECE } from "./codec.ts";

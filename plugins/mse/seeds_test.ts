@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { trySeed } from "./test_seeds.ts";
 
-// `scripts/mse_seeds.ts` tries as many as you like.
+// `deno task seeds mse` tries as many as you like.
 const SEEDS = 400;
 
 Deno.test("connections that are cut, damaged or ended anywhere come to an end, with every byte in order or an error", async () => {

@@ -1,4 +1,4 @@
-/** One connection under a seed: cut, damaged, or ended where it pleases. For tests and `scripts/mse_seeds.ts`. @module */
+/** One connection under a seed: cut, damaged, or ended where it pleases. For tests and `scripts/seeds.ts`. @module */
 import { bytesEqual, type ByteStream, NetError, type OpenedStream, peerAddress, ProtocolError } from "weft";
 import { createSimulation, watchHost } from "weft/testing";
 import { SeededRandom } from "../../core/host/memory/random.ts";

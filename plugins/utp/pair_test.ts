@@ -4,10 +4,10 @@ import { converse } from "./test_pair.ts";
 const calm = { delay: 25, jitter: 0, loss: 0, duplicate: 0, mtu: 1_472 };
 
 Deno.test("in 200 kinds of weather every byte arrives in order, or the connection ends with an error", () => {
-  // `deno run scripts/utp_sim.ts` takes 100,000.
+  // `deno task seeds utp` takes 100,000.
   for (let seed = 0; seed < 200; seed++) {
     const { fault } = converse(seed);
-    assert.equal(fault, undefined, `replay it with scripts/utp_sim.ts --from ${seed} --seeds 1`);
+    assert.equal(fault, undefined, `replay it with deno task seeds utp --seed ${seed}`);
   }
 });
 

@@ -13,7 +13,7 @@ const benchmarks: Readonly<Record<string, string>> = {
   rc4: "../bench_rc4.ts",
   utp: "utp.ts",
   tracker: "tracker.ts",
-  dht: "../dht_sim.ts",
+  dht: "dht.ts",
   idle: "idle.ts",
   reload: "reload.ts",
   sandbox: "sandbox.ts",

@@ -4,10 +4,10 @@ import { SeededRandom } from "../../core/host/memory/mod.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../plugins/dht/krpc.ts";
 import { randomId } from "../../plugins/dht/node_id.ts";
 import { DhtNetwork, growNetwork } from "../../plugins/dht/test_network.ts";
-import { simulate } from "../../scripts/dht_sim.ts";
+import { simulate } from "../../scripts/bench/dht.ts";
 import { dice, mutations } from "../support/liars.ts";
 
-// The 1,000 nodes of scripts/dht_sim.ts take minutes; so many behave alike.
+// The 1,000 nodes of scripts/bench/dht.ts take minutes; so many behave alike.
 const base = { nodes: 120, loss: 0.05, churn: 0.1, swarms: 10, lookups: 100, seed: 1 };
 
 Deno.test("with loss and churn, lookups find who announced itself", () => {

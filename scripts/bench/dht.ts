@@ -1,15 +1,15 @@
 /**
  * A DHT of 1,000 nodes in one process and in simulated time, with loss, churn and hostile nodes; prints how lookups fare
  * and what they cost:
- * `deno run --v8-flags=--expose-gc scripts/dht_sim.ts [nodes, default 1000] [seed]`.
+ * `deno task bench dht [nodes, default 1000] [seed]`.
  *
  * @module
  */
-import { SeededRandom } from "../core/host/memory/mod.ts";
-import { peerAddress } from "../core/wire/mod.ts";
-import { randomId } from "../plugins/dht/node_id.ts";
-import { RoutingTable } from "../plugins/dht/routing_table.ts";
-import { announced, DhtNetwork, growNetwork } from "../plugins/dht/test_network.ts";
+import { SeededRandom } from "../../core/host/memory/mod.ts";
+import { peerAddress } from "../../core/wire/mod.ts";
+import { randomId } from "../../plugins/dht/node_id.ts";
+import { RoutingTable } from "../../plugins/dht/routing_table.ts";
+import { announced, DhtNetwork, growNetwork } from "../../plugins/dht/test_network.ts";
 
 const PORT = 6881;
 
