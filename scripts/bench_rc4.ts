@@ -1,7 +1,7 @@
 /**
  * Measures RC4: in JavaScript, in WebAssembly, and as streams use it, in MB/s, for reads and writes of several sizes,
- * in the round that was disturbed least: `deno run scripts/bench_rc4.ts`.
- * `deno task bench --clients weft,weft-rc4` shows what it does to transfers.
+ * in the round that was disturbed least: `deno task bench rc4`. `deno task bench transfer --clients weft,weft-rc4` shows
+ * what it does to transfers.
  *
  * @module
  */
