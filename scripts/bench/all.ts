@@ -10,7 +10,7 @@
 /** Every benchmark by its name, in the order in which all are run. */
 const benchmarks: Readonly<Record<string, string>> = {
   transfer: "transfer.ts",
-  rc4: "../bench_rc4.ts",
+  rc4: "rc4.ts",
   utp: "utp.ts",
   tracker: "tracker.ts",
   dht: "dht.ts",

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { cryptSlowly, Rc4, RC4_STATE_SIZE } from "../plugins/mse/rc4.ts";
-import { createRc4Module, groupStartsIn } from "../plugins/mse/rc4_wasm.ts";
+import { cryptSlowly, Rc4, RC4_STATE_SIZE } from "../../plugins/mse/rc4.ts";
+import { createRc4Module, groupStartsIn } from "../../plugins/mse/rc4_wasm.ts";
 
 // Bytes for each figure and round: a few milliseconds, so that some of them pass undisturbed.
 const AMOUNT = 2 * 1024 * 1024;
