@@ -19,32 +19,29 @@ import {
   type RuntimeEvent,
   type RuntimeSnapshot,
   type Settings,
-  swarmAdded,
   type SwarmDetail,
-  swarmRemoved,
-  type SwarmSetting,
   type SwarmSnapshot,
   type SwarmsView,
   type UpdateSwarm,
 } from "../api/mod.ts";
 import { Bus } from "../bus/mod.ts";
-import { StateStore, StoreMemory, type SwarmRecord } from "../store/mod.ts";
+import { StateStore, StoreMemory } from "../store/mod.ts";
 import { Egress } from "../swarm/egress.ts";
 import type { Kernel } from "../swarm/kernel.ts";
 import { Pacer } from "../swarm/pacer.ts";
 import { RateLimiter } from "../swarm/rate_limit.ts";
 import { ReadBuffers } from "../swarm/read_buffers.ts";
 import { detailOf, snapshotOf } from "../swarm/snapshot.ts";
-import { Swarm } from "../swarm/swarm.ts";
+import type { Swarm } from "../swarm/swarm.ts";
 import { Swarms } from "../swarm/swarms.ts";
 import { EventLog, plainEvent } from "./events.ts";
 import { type EntryPlan, planEntries, planSettings } from "./plan.ts";
 import { createPluginNet } from "./plugin_net.ts";
 import { Plugins } from "./plugins.ts";
-import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
+import type { SwarmPlan } from "./profile_swarms.ts";
 import { Scope, type ScopeOptions } from "./scope.ts";
 import { SocketPool } from "./sockets.ts";
-import { describeSource, type SourceDescription } from "./source.ts";
+import { SwarmKeeper } from "./swarm_keeper.ts";
 import { SharedUdp, type StagedUdp } from "./udp_port.ts";
 
 /** One message of the runtime or of a plugin. */
@@ -84,6 +81,7 @@ class WeftRuntime implements Runtime {
   readonly #egress: Egress;
   readonly #kernel: Kernel;
   readonly #swarms: Swarms;
+  readonly #keeper: SwarmKeeper;
   readonly #memory: StoreMemory;
   readonly #readBuffers = new ReadBuffers();
   readonly #started: number;
@@ -92,8 +90,6 @@ class WeftRuntime implements Runtime {
   readonly #sockets: SocketPool;
   readonly #udp: SharedUdp;
   readonly #plugins: Plugins;
-  /** Keys of swarms that are being added or removed. */
-  readonly #busy = new Set<string>();
   #settings: Settings;
   #state: StateStore | undefined;
   /** The reload under way, or the last one: the next one waits for it. */
@@ -113,6 +109,7 @@ class WeftRuntime implements Runtime {
     this.#bus = new Bus({ clock: host.clock, log });
     this.#kernel = this.#createKernel(log);
     this.#swarms = new Swarms(this.#kernel);
+    this.#keeper = new SwarmKeeper(this.#kernel, this.#swarms, () => this.#settings);
     this.#sockets = new SocketPool(host.net);
     this.#udp = new SharedUdp({
       net: host.net,
@@ -146,8 +143,7 @@ class WeftRuntime implements Runtime {
       listeners.commit();
       this.#undo.defer(() => this.#swarms.stop());
       (await this.#stageUdp(settings, this.#swarms.listeners.port)).commit();
-      await this.#addKept();
-      await this.#addFromProfile();
+      await this.#keeper.restore();
       this.#swarms.start();
     } catch (error) {
       await this.#undo.disposeAsync();
@@ -165,66 +161,17 @@ class WeftRuntime implements Runtime {
     return reloaded;
   }
 
-  add(request: AddSwarm): Promise<SwarmSnapshot> {
-    return this.#add(request);
-  }
-
-  async #add(request: AddSwarm, setting?: SwarmSetting): Promise<SwarmSnapshot> {
+  async add(request: AddSwarm): Promise<SwarmSnapshot> {
     this.#refuseWhenStopping();
-    const source = describeSource(request.source);
-    const settings = this.#settings;
-    const { key } = source.id;
-    const record: SwarmRecord = {
-      key,
-      source: request.source,
-      path: request.path ?? settings.store.path,
-      origin: request.origin ?? "user",
-      added: this.#host.clock.wall(),
-      paused: request.paused ?? false,
-      select: request.select ?? source.select,
-      sequential: request.sequential ?? false,
-      limits: request.limits,
-      allowLocal: request.allowLocal ?? false,
-      setting,
-      peers: [...source.peers, ...request.peers ?? []],
-      trackers: request.trackers ?? [],
-      uploaded: 0,
-      downloaded: 0,
-      wasted: 0,
-      seedTime: 0,
-    };
-    if (this.#swarms.find(source.id.wireIds[0].hex)) {
-      const { name } = this.#swarms.get(source.id.key);
-      throw new CommandError(`Cannot add "${source.name}": it is here already, as "${name}"`);
-    }
-    // Two at once, or one while it is still being removed, would share its files and its record.
-    return await this.#alone(key, source.name, async () => {
-      await this.#state!.saveSwarm(record);
-      return snapshotOf(this.#begin(record, source, request.existing ?? "resume"), this.#host.clock.now());
-    });
+    return await this.#keeper.add(request);
   }
 
-  async remove(id: string, options: { readonly deleteData?: boolean } = {}): Promise<void> {
-    const swarm = this.#swarms.get(id);
-    const { key } = swarm.id;
-    await this.#alone(key, swarm.name, async () => {
-      this.#swarms.delete(swarm);
-      await swarm.stop();
-      await this.#state!.removeSwarm(key);
-      if (options.deleteData) await swarm.deleteData();
-      this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
-    });
+  remove(id: string, options?: { readonly deleteData?: boolean }): Promise<void> {
+    return this.#keeper.remove(id, options);
   }
 
-  async update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
-    const swarm = this.#swarms.get(id);
-    if (change.trackers || change.allowLocal !== undefined) await swarm.setTrackers(change);
-    if (change.limits) await swarm.setLimits(change.limits);
-    if (change.sequential !== undefined) await swarm.setSequential(change.sequential);
-    const priorities = { ...change.select && swarm.prioritiesOf(change.select), ...change.priorities };
-    if (Object.keys(priorities).length > 0) await swarm.setPriorities(priorities);
-    if (change.paused !== undefined) await swarm.setPaused(change.paused);
-    return snapshotOf(swarm, this.#host.clock.now());
+  update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
+    return this.#keeper.update(id, change);
   }
 
   recheck(id: string): Promise<void> {
@@ -362,10 +309,8 @@ class WeftRuntime implements Runtime {
         "stop Weft and start it again",
       ]);
     }
-    const read = await readProfileSwarms(this.#host.disk, settings.swarms);
-    if (read.problems.length > 0) throw new ConfigError(read.problems);
+    const swarms = await this.#keeper.plan(settings);
     const entries = planEntries(this.#settings.plugins, settings.plugins);
-    const swarms = planSwarms(this.#swarms.all, read.swarms);
     const changes = [...planSettings(this.#settings, settings), ...entries.changes, ...swarms.changes];
     return { plan: { changes }, entries, swarms };
   }
@@ -404,7 +349,7 @@ class WeftRuntime implements Runtime {
     egress.commit();
     this.#apply(settings);
     if (entries.changes.length > 0) this.#pluginsChanged();
-    await this.#reconcile(swarms);
+    await this.#keeper.reconcile(swarms);
     return plan;
   }
 
@@ -433,93 +378,6 @@ class WeftRuntime implements Runtime {
     this.#kernel.upLimit.rate = settings.limits.up;
     this.#memory.setLimits(settings.limits);
     this.#swarms.wakeAll();
-  }
-
-  /** Makes the swarms those of the profile. What fails here concerns one swarm, and is told. */
-  async #reconcile({ added, removed, changed }: SwarmPlan<Swarm>): Promise<void> {
-    const each = async (what: string, run: () => Promise<unknown>): Promise<void> => {
-      try {
-        await run();
-      } catch (error) {
-        this.#kernel.log.error(`Cannot ${what}: ${error instanceof Error ? error.message : error}`);
-      }
-    };
-    for (const swarm of removed) await each(`remove "${swarm.name}"`, () => this.remove(swarm.id.key));
-    for (const { swarm, setting, keys } of changed) {
-      await each(`change "${swarm.name}"`, () => this.#changeSetting(swarm, setting, keys));
-    }
-    for (const swarm of added) await each(`add "${swarm.setting.add}"`, () => this.#addProfileSwarm(swarm));
-  }
-
-  /** What the profile says otherwise of a swarm than before; what it says the same, the user may have changed. */
-  async #changeSetting(swarm: Swarm, setting: SwarmSetting, keys: readonly string[]): Promise<void> {
-    const has = (key: string): boolean => keys.some((each) => each === key || each.startsWith(`${key}.`));
-    const { select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
-    const limits = { down, up, ratio, seedTime };
-    const selected = select ?? swarm.shape?.files.map((_, i) => i);
-    await this.update(swarm.id.key, {
-      ...has("select") && { select: selected },
-      ...has("sequential") && { sequential },
-      ...has("paused") && { paused },
-      ...has("allowLocal") && { allowLocal },
-      ...Object.keys(limits).some(has) && { limits },
-    });
-    if (has("peers")) await this.addPeers(swarm.id.key, peers);
-    await swarm.ledger.change({ setting });
-  }
-
-  #addProfileSwarm({ setting, source }: ProfileSwarm): Promise<SwarmSnapshot> {
-    const { path, select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
-    const limits = { down, up, ratio, seedTime };
-    return this.#add(
-      { source, path, select, sequential, paused, peers, allowLocal, limits, origin: "profile" },
-      setting,
-    );
-  }
-
-  async #addKept(): Promise<void> {
-    for (const record of await this.#state!.swarms()) {
-      try {
-        const source = describeSource(record.source);
-        const { wireIds } = source.id;
-        if (wireIds.every(({ hex }) => hex !== record.key)) throw new Error(`what is saved is ${wireIds[0].hex}`);
-        if (wireIds.some(({ hex }) => this.#swarms.find(hex))) throw new Error("it is saved twice");
-        this.#begin(record, source, "resume");
-      } catch (error) {
-        this.#kernel.log.error(`Cannot resume swarm ${record.key}: ${error instanceof Error ? error.message : error}`);
-      }
-    }
-  }
-
-  /** The swarms of the profile, as it is now: it may have been edited while nothing ran. */
-  async #addFromProfile(): Promise<void> {
-    const { swarms, problems } = await readProfileSwarms(this.#host.disk, this.#settings.swarms);
-    for (const problem of problems) this.#kernel.log.error(problem);
-    try {
-      const plan = planSwarms(this.#swarms.all, swarms);
-      // Which swarm an unreadable torrent was can't be told: then none goes.
-      await this.#reconcile(problems.length > 0 ? { ...plan, removed: [] } : plan);
-    } catch (error) {
-      this.#kernel.log.error(error instanceof Error ? error.message : `${error}`);
-    }
-  }
-
-  #begin(record: SwarmRecord, source: SourceDescription, existing: "resume" | "check" | "trust"): Swarm {
-    const tiers = [...source.tiers, ...record.trackers.map((url) => [url])];
-    const swarm = new Swarm(this.#kernel, {
-      record,
-      id: source.id,
-      name: source.name,
-      info: source.info,
-      tiers,
-      nodes: source.nodes,
-      existing,
-      wake: () => this.#swarms.wake(swarm),
-    });
-    this.#swarms.add(swarm);
-    this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
-    swarm.start();
-    return swarm;
   }
 
   #publicSwarms(): SwarmsView {
@@ -552,17 +410,6 @@ class WeftRuntime implements Runtime {
       if (level !== "debug") this.#events.publish("log", { level, source, message });
     };
     return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
-  }
-
-  /** Runs what adds or removes a swarm, unless something of the kind is under way for it. */
-  async #alone<T>(key: string, name: string, run: () => Promise<T>): Promise<T> {
-    if (this.#busy.has(key)) throw new CommandError(`Cannot change "${name}": it is being added or removed`);
-    this.#busy.add(key);
-    try {
-      return await run();
-    } finally {
-      this.#busy.delete(key);
-    }
   }
 
   #refuseWhenStopping(): void {

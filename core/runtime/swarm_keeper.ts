@@ -1,0 +1,212 @@
+/**
+ * Adds, keeps and removes swarms: those that a user asks for, those that were kept when Weft ended, and those that the
+ * profile names.
+ *
+ * @module
+ */
+import { errorText } from "../api/errors.ts";
+import {
+  type AddSwarm,
+  CommandError,
+  ConfigError,
+  type Settings,
+  swarmAdded,
+  swarmRemoved,
+  type SwarmSetting,
+  type SwarmSnapshot,
+  type UpdateSwarm,
+} from "../api/mod.ts";
+import type { SwarmRecord } from "../store/mod.ts";
+import type { Kernel } from "../swarm/kernel.ts";
+import { snapshotOf } from "../swarm/snapshot.ts";
+import { Swarm } from "../swarm/swarm.ts";
+import type { Swarms } from "../swarm/swarms.ts";
+import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
+import { describeSource, type SourceDescription } from "./source.ts";
+
+export class SwarmKeeper {
+  readonly #kernel: Kernel;
+  readonly #swarms: Swarms;
+  readonly #settings: () => Settings;
+  /** Keys of swarms that are being added or removed. */
+  readonly #busy = new Set<string>();
+
+  /** @param settings the present ones: a reload replaces them */
+  constructor(kernel: Kernel, swarms: Swarms, settings: () => Settings) {
+    this.#kernel = kernel;
+    this.#swarms = swarms;
+    this.#settings = settings;
+  }
+
+  /** Begins the swarms that were kept, and makes those of the profile what it says now: it may have been edited. */
+  async restore(): Promise<void> {
+    await this.#addKept();
+    await this.#addFromProfile();
+  }
+
+  /** Adds a swarm; `setting` is what the profile says of it, if it is the profile's. */
+  async add(request: AddSwarm, setting?: SwarmSetting): Promise<SwarmSnapshot> {
+    const source = describeSource(request.source);
+    const { key } = source.id;
+    const record: SwarmRecord = {
+      key,
+      source: request.source,
+      path: request.path ?? this.#settings().store.path,
+      origin: request.origin ?? "user",
+      added: this.#kernel.host.clock.wall(),
+      paused: request.paused ?? false,
+      select: request.select ?? source.select,
+      sequential: request.sequential ?? false,
+      limits: request.limits,
+      allowLocal: request.allowLocal ?? false,
+      setting,
+      peers: [...source.peers, ...request.peers ?? []],
+      trackers: request.trackers ?? [],
+      uploaded: 0,
+      downloaded: 0,
+      wasted: 0,
+      seedTime: 0,
+    };
+    if (this.#swarms.find(source.id.wireIds[0].hex)) {
+      const { name } = this.#swarms.get(source.id.key);
+      throw new CommandError(`Cannot add "${source.name}": it is here already, as "${name}"`);
+    }
+    // Two at once, or one while it is still being removed, would share its files and its record.
+    return await this.#alone(key, source.name, async () => {
+      await this.#kernel.state.saveSwarm(record);
+      return snapshotOf(this.#begin(record, source, request.existing ?? "resume"), this.#kernel.host.clock.now());
+    });
+  }
+
+  async remove(id: string, options: { readonly deleteData?: boolean } = {}): Promise<void> {
+    const swarm = this.#swarms.get(id);
+    const { key } = swarm.id;
+    await this.#alone(key, swarm.name, async () => {
+      this.#swarms.delete(swarm);
+      await swarm.stop();
+      await this.#kernel.state.removeSwarm(key);
+      if (options.deleteData) await swarm.deleteData();
+      this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
+    });
+  }
+
+  async update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
+    const swarm = this.#swarms.get(id);
+    if (change.trackers || change.allowLocal !== undefined) await swarm.setTrackers(change);
+    if (change.limits) await swarm.setLimits(change.limits);
+    if (change.sequential !== undefined) await swarm.setSequential(change.sequential);
+    const priorities = { ...change.select && swarm.prioritiesOf(change.select), ...change.priorities };
+    if (Object.keys(priorities).length > 0) await swarm.setPriorities(priorities);
+    if (change.paused !== undefined) await swarm.setPaused(change.paused);
+    return snapshotOf(swarm, this.#kernel.host.clock.now());
+  }
+
+  /**
+   * What would make the swarms those that `settings` name.
+   *
+   * @throws {ConfigError} when a torrent can't be read
+   */
+  async plan(settings: Settings): Promise<SwarmPlan<Swarm>> {
+    const { swarms, problems } = await readProfileSwarms(this.#kernel.host.disk, settings.swarms);
+    if (problems.length > 0) throw new ConfigError(problems);
+    return planSwarms(this.#swarms.all, swarms);
+  }
+
+  /** Makes the swarms those of the profile. What fails here concerns one swarm, and is told. */
+  async reconcile({ added, removed, changed }: SwarmPlan<Swarm>): Promise<void> {
+    const each = async (what: string, run: () => Promise<unknown>): Promise<void> => {
+      try {
+        await run();
+      } catch (error) {
+        this.#kernel.log.error(`Cannot ${what}: ${errorText(error)}`);
+      }
+    };
+    for (const swarm of removed) await each(`remove "${swarm.name}"`, () => this.remove(swarm.id.key));
+    for (const { swarm, setting, keys } of changed) {
+      await each(`change "${swarm.name}"`, () => this.#changeSetting(swarm, setting, keys));
+    }
+    for (const swarm of added) await each(`add "${swarm.setting.add}"`, () => this.#addProfileSwarm(swarm));
+  }
+
+  /** What the profile says otherwise of a swarm than before; what it says the same, the user may have changed. */
+  async #changeSetting(swarm: Swarm, setting: SwarmSetting, keys: readonly string[]): Promise<void> {
+    const has = (key: string): boolean => keys.some((each) => each === key || each.startsWith(`${key}.`));
+    const { select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
+    const limits = { down, up, ratio, seedTime };
+    const selected = select ?? swarm.shape?.files.map((_, i) => i);
+    await this.update(swarm.id.key, {
+      ...has("select") && { select: selected },
+      ...has("sequential") && { sequential },
+      ...has("paused") && { paused },
+      ...has("allowLocal") && { allowLocal },
+      ...Object.keys(limits).some(has) && { limits },
+    });
+    if (has("peers")) await swarm.peers.admitNamed(peers);
+    await swarm.ledger.change({ setting });
+  }
+
+  #addProfileSwarm({ setting, source }: ProfileSwarm): Promise<SwarmSnapshot> {
+    const { path, select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
+    const limits = { down, up, ratio, seedTime };
+    return this.add(
+      { source, path, select, sequential, paused, peers, allowLocal, limits, origin: "profile" },
+      setting,
+    );
+  }
+
+  async #addKept(): Promise<void> {
+    for (const record of await this.#kernel.state.swarms()) {
+      try {
+        const source = describeSource(record.source);
+        const { wireIds } = source.id;
+        if (wireIds.every(({ hex }) => hex !== record.key)) throw new Error(`what is saved is ${wireIds[0].hex}`);
+        if (wireIds.some(({ hex }) => this.#swarms.find(hex))) throw new Error("it is saved twice");
+        this.#begin(record, source, "resume");
+      } catch (error) {
+        this.#kernel.log.error(`Cannot resume swarm ${record.key}: ${errorText(error)}`);
+      }
+    }
+  }
+
+  /** The swarms of the profile, as it is now: it may have been edited while nothing ran. */
+  async #addFromProfile(): Promise<void> {
+    const { swarms, problems } = await readProfileSwarms(this.#kernel.host.disk, this.#settings().swarms);
+    for (const problem of problems) this.#kernel.log.error(problem);
+    try {
+      const plan = planSwarms(this.#swarms.all, swarms);
+      // Which swarm an unreadable torrent was can't be told: then none goes.
+      await this.reconcile(problems.length > 0 ? { ...plan, removed: [] } : plan);
+    } catch (error) {
+      this.#kernel.log.error(errorText(error));
+    }
+  }
+
+  #begin(record: SwarmRecord, source: SourceDescription, existing: "resume" | "check" | "trust"): Swarm {
+    const tiers = [...source.tiers, ...record.trackers.map((url) => [url])];
+    const swarm = new Swarm(this.#kernel, {
+      record,
+      id: source.id,
+      name: source.name,
+      info: source.info,
+      tiers,
+      nodes: source.nodes,
+      existing,
+      wake: () => this.#swarms.wake(swarm),
+    });
+    this.#swarms.add(swarm);
+    this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
+    swarm.start();
+    return swarm;
+  }
+
+  /** Runs what adds or removes a swarm, unless something of the kind is under way for it. */
+  async #alone<T>(key: string, name: string, run: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(key)) throw new CommandError(`Cannot change "${name}": it is being added or removed`);
+    this.#busy.add(key);
+    try {
+      return await run();
+    } finally {
+      this.#busy.delete(key);
+    }
+  }
+}
