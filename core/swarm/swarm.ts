@@ -121,7 +121,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#metadata = new MetadataQuest(kernel, options.id);
     this.#discovery = new Discovery(kernel, {
       id: this.id,
-      wanted: () => Math.max(0, this.peers.wanted - this.peers.pool.untried(clock.now())),
+      wanted: () => Math.max(0, this.peers.wanted - this.peers.untried(clock.now())),
       admit: (source, candidates) => this.peers.admit(source, candidates),
     });
     this.#announcer = new Announcer({

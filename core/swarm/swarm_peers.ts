@@ -135,6 +135,16 @@ export class SwarmPeers {
     if (own !== undefined) this.pool.setSelf(peerAddress(own, this.#kernel.listenPort || 1));
   }
 
+  /** How many it would dial now, given the chance. */
+  dialable(now: number): number {
+    return this.pool.candidates(now, { seeding: this.#swarm.uploadOnly });
+  }
+
+  /** How many of those no dial has failed of. */
+  untried(now: number): number {
+    return this.pool.untried(now, { seeding: this.#swarm.uploadOnly });
+  }
+
   /** Whether it would dial now, given the chance. */
   wantsDial(now: number): boolean {
     return this.wanted > this.dialing && (this.#nextUrgent(now) ?? this.#next(now)) !== undefined;

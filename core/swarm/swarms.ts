@@ -23,7 +23,8 @@ const DIAL_TICK = 50;
 const DEFAULT_SLOTS = 40;
 // With an upload limit, a slot for so many bytes per second of it.
 const SLOT_RATE = 16 * 1024;
-// A swarm with fewer connections than this can't do its part, however little it needs.
+// A swarm with fewer connections than this can't do its part, however little it needs: whoever asks for no more may have
+// them, also where others could use every one there is.
 const MIN_CONNECTIONS = 4;
 const MIN_SLOTS = 2;
 // Where there is not even that much for all, they take turns of this length (ms).
@@ -57,7 +58,7 @@ export class Swarms {
   /** Where the next round of dialing begins, so that each swarm has its turn. */
   #turn = 0;
   /** What a swarm that rests may take of the connections. */
-  #room = 0;
+  #shareAtRest = 0;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -165,7 +166,7 @@ export class Swarms {
   /** A swarm rests: it leaves its shares to the others, and keeps what it needs to begin again. */
   #resign(swarm: Swarm): void {
     swarm.shareRates(undefined, undefined);
-    swarm.peers.connectionShare = this.#room;
+    swarm.peers.connectionShare = this.#shareAtRest;
     swarm.peers.unchokeShare = MIN_SLOTS;
   }
 
@@ -176,15 +177,12 @@ export class Swarms {
     const down = shareRate(downLimit.rate, swarms.map((swarm) => demand(swarm.downLimit, swarm.ledger.down.rate(now))));
     const up = shareRate(upLimit.rate, swarms.map((swarm) => demand(swarm.upLimit, swarm.ledger.up.rate(now))));
     swarms.forEach((swarm, i) => swarm.shareRates(down[i], up[i]));
+    const needs = swarms.map(({ peers }) =>
+      Math.min(limits.peers, peers.sessions.size + peers.dialing + peers.dialable(now))
+    );
     const connections = fairShare(
       limits.connections,
-      swarms.map((swarm) => ({
-        minimum: MIN_CONNECTIONS,
-        need: Math.min(
-          limits.peers,
-          swarm.peers.sessions.size + swarm.peers.dialing + swarm.peers.pool.candidates(now),
-        ),
-      })),
+      needs.map((need) => ({ minimum: MIN_CONNECTIONS, need })),
       Math.floor(now / SHARE_TURN),
     );
     const slots = limits.unchoked ??
@@ -199,13 +197,14 @@ export class Swarms {
     const spare = Math.max(0, limits.connections - connections.reduce((sum, share) => sum + share, 0));
     swarms.forEach((swarm, i) => {
       // Room for those who come on their own; beyond the total they are refused at the door.
-      swarm.peers.connectionShare = Math.min(limits.peers, connections[i] + spare);
+      const least = connections[i] < needs[i] ? 0 : MIN_CONNECTIONS;
+      swarm.peers.connectionShare = Math.min(limits.peers, Math.max(connections[i] + spare, least));
       swarm.peers.unchokeShare = Math.max(unchoked[i], MIN_SLOTS);
     });
-    const room = Math.min(limits.peers, spare);
-    if (room === this.#room) return;
-    this.#room = room;
-    for (const swarm of this.all) if (!this.#awake.has(swarm)) swarm.peers.connectionShare = room;
+    const share = Math.min(limits.peers, Math.max(spare, MIN_CONNECTIONS));
+    if (share === this.#shareAtRest) return;
+    this.#shareAtRest = share;
+    for (const swarm of this.all) if (!this.#awake.has(swarm)) swarm.peers.connectionShare = share;
   }
 
   /** Dials as the limits allow, one swarm after the other. Returns whether somebody still waits. */

@@ -27,10 +27,12 @@ class FakePeers {
   /** Finishes the dials under way. */
   readonly finish: (() => void)[] = [];
   readonly pool = {
-    candidates: (): number => this.candidates,
     isBanned: (target: string): boolean => this.banned.has(target),
   };
 
+  dialable(): number {
+    return this.candidates;
+  }
   wantsDial(): boolean {
     return this.candidates > 0 && this.connectionShare > this.sessions.size + this.dialing;
   }
@@ -117,8 +119,8 @@ Deno.test("connections are shared: a few for each, the rest by need", async () =
   [all[0].peers.candidates, all[1].peers.candidates, all[2].peers.candidates] = [100, 3, 0];
   swarms.start();
   await simulation.run(1_010);
-  // What nobody needs is there for whoever comes on its own.
-  assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 2]);
+  // What nobody needs is there for whoever comes on its own, and a few for each in any case.
+  assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 4]);
   await simulation.complete(swarms.stop());
 });
 
@@ -149,6 +151,16 @@ Deno.test("a swarm that was removed does not wake again", async () => {
   swarms.wake(gone);
   await simulation.run(5_000);
   assert.equal(all[0].ticks, 0);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("a swarm that asks for nothing may have a few where others could use all there are", async () => {
+  const { simulation, swarms, all } = bench(3, { connections: 20, peers: 15 });
+  for (const { peers } of all.slice(0, 2)) peers.candidates = 100;
+  swarms.start();
+  await simulation.run(10_010);
+  assert.equal(all[2].ticks, 1);
+  assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [10, 10, 4]);
   await simulation.complete(swarms.stop());
 });
 
