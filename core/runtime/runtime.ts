@@ -162,12 +162,13 @@ class WeftRuntime implements Runtime {
   }
 
   async add(request: AddSwarm): Promise<SwarmSnapshot> {
-    this.#refuseWhenStopping();
+    this.#refuseWhenStopping("add a swarm");
     return await this.#keeper.add(request);
   }
 
-  remove(id: string, options?: { readonly deleteData?: boolean }): Promise<void> {
-    return this.#keeper.remove(id, options);
+  async remove(id: string, options?: { readonly deleteData?: boolean }): Promise<void> {
+    this.#refuseWhenStopping("remove a swarm");
+    await this.#keeper.remove(id, options);
   }
 
   update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
@@ -215,8 +216,9 @@ class WeftRuntime implements Runtime {
   }
 
   stop(): Promise<void> {
-    // A reload that is under way is finished first: half of one can't be undone in order.
-    return this.#stopping ??= this.#reloading.then(() => this.#undo.disposeAsync());
+    // What is under way is finished first: half of a reload can't be undone in order, and a swarm that is being added
+    // would begin when nobody stops it any more.
+    return this.#stopping ??= this.#reloading.then(() => this.#keeper.settled()).then(() => this.#undo.disposeAsync());
   }
 
   #createKernel(log: Logger): Kernel {
@@ -316,7 +318,7 @@ class WeftRuntime implements Runtime {
   }
 
   async #reload(settings: Settings): Promise<ReloadPlan> {
-    this.#refuseWhenStopping();
+    this.#refuseWhenStopping("reload");
     const { plan, entries, swarms } = await this.#plan(settings);
     if (plan.changes.length === 0) {
       this.#settings = settings; // the same, but perhaps elsewhere in the file
@@ -412,7 +414,7 @@ class WeftRuntime implements Runtime {
     return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
   }
 
-  #refuseWhenStopping(): void {
-    if (this.#stopping) throw new CommandError("Cannot add a swarm: this Weft is stopping");
+  #refuseWhenStopping(what: string): void {
+    if (this.#stopping) throw new CommandError(`Cannot ${what}: this Weft is stopping`);
   }
 }

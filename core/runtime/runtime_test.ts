@@ -99,6 +99,22 @@ Deno.test("after stop() nothing is added, and stopping again is fine", async () 
   await assert.rejects(swarm.simulation.complete(peer.runtime.add({ source: torrent.bytes })), /is stopping/);
 });
 
+Deno.test("stop() waits for what is being added or removed, and leaves nothing of it", async () => {
+  await using swarm = new SimSwarm(12);
+  const host = swarm.simulation.host("peer");
+  const idle = swarm.simulation.pendingTimers;
+  const peer = await swarm.peer("peer", {}, host);
+  const other = makeTorrent({ name: "other", length: 300_000, seed: 2 });
+  await swarm.add(peer, other);
+  const { runtime } = peer;
+  const under = [runtime.remove(other.id), runtime.add({ source: torrent.bytes })];
+  under.push(runtime.stop());
+  await swarm.simulation.complete(Promise.all(under));
+  assert.equal(swarm.simulation.pendingTimers, idle);
+  const again = await swarm.peer("peer", {}, host);
+  assert.deepEqual(again.runtime.snapshot().swarms.map(({ name }) => name), ["sample"]);
+});
+
 Deno.test("a plugin that throws wherever it can is named, and all goes on without it", async () => {
   await using swarm = new SimSwarm(8);
   const seed = await swarm.seed("seed", torrent);

@@ -28,8 +28,8 @@ export class SwarmKeeper {
   readonly #kernel: Kernel;
   readonly #swarms: Swarms;
   readonly #settings: () => Settings;
-  /** Keys of swarms that are being added or removed. */
-  readonly #busy = new Set<string>();
+  /** Swarms that are being added or removed, by key, and when that has ended. */
+  readonly #busy = new Map<string, Promise<unknown>>();
 
   /** @param settings the present ones: a reload replaces them */
   constructor(kernel: Kernel, swarms: Swarms, settings: () => Settings) {
@@ -42,6 +42,11 @@ export class SwarmKeeper {
   async restore(): Promise<void> {
     await this.#addKept();
     await this.#addFromProfile();
+  }
+
+  /** Resolves when nothing is being added or removed any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#busy.values());
   }
 
   /** Adds a swarm; `setting` is what the profile says of it, if it is the profile's. */
@@ -202,11 +207,8 @@ export class SwarmKeeper {
   /** Runs what adds or removes a swarm, unless something of the kind is under way for it. */
   async #alone<T>(key: string, name: string, run: () => Promise<T>): Promise<T> {
     if (this.#busy.has(key)) throw new CommandError(`Cannot change "${name}": it is being added or removed`);
-    this.#busy.add(key);
-    try {
-      return await run();
-    } finally {
-      this.#busy.delete(key);
-    }
+    const work = run().finally(() => this.#busy.delete(key));
+    this.#busy.set(key, work);
+    return await work;
   }
 }
