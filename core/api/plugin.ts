@@ -82,8 +82,14 @@ export interface UdpPort {
   /**
    * Offers datagrams with one of these first bytes to `take`, which returns true for what it took. `bytes` is a view
    * that holds only during the call.
+   *
+   * @param options `last` for what may be a stranger's: asked once nobody else took it, older generations neither
    */
-  claim(firstBytes: readonly number[], take: (bytes: Uint8Array, from: PeerAddress) => boolean): Disposable;
+  claim(
+    firstBytes: readonly number[],
+    take: (bytes: Uint8Array, from: PeerAddress) => boolean,
+    options?: { readonly last?: boolean },
+  ): Disposable;
   /**
    * Sends a datagram; it may be lost on the way, as datagrams are. `bytes` must not change before {@link pending} is 0.
    *

@@ -23,6 +23,8 @@ export interface Claimant {
 
 interface Claim {
   readonly claimant: Claimant;
+  /** It is asked after those that are not. */
+  readonly last: boolean;
   take(bytes: Uint8Array, from: PeerAddress): boolean;
 }
 
@@ -50,7 +52,7 @@ export interface StagedUdp {
 
 export class SharedUdp {
   readonly #options: SharedUdpOptions;
-  /** By first byte; the newest claim first. */
+  /** By first byte; the newest claim first, but those that are to be asked last. */
   readonly #claims: Claim[][] = Array.from({ length: 256 }, () => []);
   #count = 0;
   #bound: readonly Bound[] = [];
@@ -73,8 +75,8 @@ export class SharedUdp {
       get addresses() {
         return addresses();
       },
-      claim: (firstBytes, take) => {
-        const claim = this.#claim(claimant, firstBytes, take);
+      claim: (firstBytes, take, { last = false } = {}) => {
+        const claim = this.#claim(firstBytes, { claimant, last, take });
         own.add(claim);
         return claim;
       },
@@ -128,13 +130,11 @@ export class SharedUdp {
     this.#wanted = [];
   }
 
-  #claim(
-    claimant: Claimant,
-    firstBytes: readonly number[],
-    take: (bytes: Uint8Array, from: PeerAddress) => boolean,
-  ): Disposable {
-    const claim = { claimant, take };
-    for (const byte of firstBytes) this.#claims[byte].unshift(claim);
+  #claim(firstBytes: readonly number[], claim: Claim): Disposable {
+    for (const byte of firstBytes) {
+      const claims = [claim, ...this.#claims[byte]];
+      this.#claims[byte] = [...claims.filter(({ last }) => !last), ...claims.filter(({ last }) => last)];
+    }
     this.#count++;
     // After the start: the first one to claim anything has the port bound.
     if (this.#bound.length === 0 && this.#wanted.length > 0) this.#bindLate();

@@ -38,6 +38,20 @@ function bench(refused: (to: PeerAddress) => string | undefined = () => undefine
   };
 }
 
+Deno.test("a claim that is to be the last is asked after all others, also after older ones", async () => {
+  const world = bench();
+  const { simulation, udp } = world;
+  const asked: string[] = [];
+  for (const name of ["old", "young"]) {
+    const port = udp.for(world.claimant(name));
+    port.claim([0x64], () => asked.push(name) < 0);
+    port.claim([0x64], () => asked.push(`${name} at last`) < 0, { last: true });
+  }
+  (await simulation.complete(udp.stage(at))).commit();
+  await world.arrives(0x64, 1);
+  assert.deepEqual(asked, ["young", "old", "young at last", "old at last"]);
+});
+
 Deno.test("a datagram goes to the newest live claim of its first byte that takes it", async () => {
   const world = bench();
   const { simulation, udp } = world;

@@ -116,17 +116,24 @@ export class Endpoint {
     return promise;
   }
 
-  /** Offers a datagram; returns whether it was one of ours. It holds during the call. */
+  /** Offers a datagram that nobody else could take; returns whether it was one of ours. It holds during the call. */
   take(bytes: Uint8Array, from: PeerAddress): boolean {
+    return this.takeKnown(bytes, from) || this.takeNew(bytes, from);
+  }
+
+  /** Offers a datagram; returns whether it was of a connection of ours. It holds during the call. */
+  takeKnown(bytes: Uint8Array, from: PeerAddress): boolean {
     const packet = readPacket(bytes);
-    if (!packet) return false;
-    const entry = this.#find(packet, from);
+    const entry = packet && this.#find(packet, from);
+    entry?.stream.take(this.#options.clock.now(), packet!, bytes);
+    return entry !== undefined;
+  }
+
+  /** Offers one that no connection anywhere took; returns whether it begins a connection. It holds during the call. */
+  takeNew(bytes: Uint8Array, from: PeerAddress): boolean {
+    const packet = this.#accept.length === 0 ? undefined : readPacket(bytes);
+    if (!packet || packet.type === PacketType.reset) return false;
     const now = this.#options.clock.now();
-    if (entry) {
-      entry.stream.take(now, packet, bytes);
-      return true;
-    }
-    if (this.#accept.length === 0 || packet.type === PacketType.reset) return false;
     if (packet.type === PacketType.syn) return this.#answerSyn(now, packet, from);
     return this.#admit(now, packet, bytes, from);
   }

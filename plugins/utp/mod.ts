@@ -47,7 +47,9 @@ export function utpTransport(
     local: (remote) => localAddress(remote, udp.addresses, interfaces),
   });
   plugin.defer(() => endpoint.close(new Error("uTP stops")));
-  udp.claim(FIRST_BYTES, (bytes, from) => endpoint.take(bytes, from));
+  udp.claim(FIRST_BYTES, (bytes, from) => endpoint.takeKnown(bytes, from));
+  // What begins a connection may look like a packet of one that an older generation has: 16 bits tell them apart.
+  udp.claim(FIRST_BYTES, (bytes, from) => endpoint.takeNew(bytes, from), { last: true });
   return {
     async dial(address, signal) {
       await look();
