@@ -22,6 +22,8 @@ const MAX_ANSWERS = 1_000;
 const SECOND = 1_000;
 // More than any runtime keeps open; each may hold a window of bytes.
 const MAX_CONNECTIONS = 4_000;
+// Accepted from one IP, those that are being closed counted in: one host must not take every place.
+const MAX_PER_ADDRESS = 500;
 
 /** What an {@link Endpoint} needs. */
 export interface EndpointOptions {
@@ -51,6 +53,7 @@ export class Endpoint {
   /** By the id in packets to us: other addresses may have chosen the same one. */
   readonly #entries = new Map<number, Entry[]>();
   readonly #byStream = new Map<UtpStream, Entry>();
+  readonly #perAddress = new Map<string, number>();
   readonly #accept: ((stream: ByteStream) => void)[] = [];
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -185,8 +188,9 @@ export class Endpoint {
       const tried = packet.seq - back & 0xffff;
       if (this.#cookies.matches(now, seq, from.key, id, tried)) syn = tried;
     }
-    const flow = syn === undefined || this.size >= MAX_CONNECTIONS ? undefined : this.#options.udp.open(from);
-    if (syn === undefined || !flow) return false;
+    if (syn === undefined || (this.#perAddress.get(from.ip) ?? 0) >= MAX_PER_ADDRESS || !this.#hasRoom()) return false;
+    const flow = this.#options.udp.open(from);
+    if (!flow) return false;
     const connection = new Connection({
       now,
       family: from.family,
@@ -207,6 +211,7 @@ export class Endpoint {
     const stream = new UtpStream({ clock, changed: this.#changed }, connection, flow, local(flow.to));
     const entry: Entry = { stream, flow, hold: hold(), opened, deadline: Infinity };
     this.#byStream.set(stream, entry);
+    this.#perAddress.set(flow.to.ip, 1 + (this.#perAddress.get(flow.to.ip) ?? 0));
     const same = this.#entries.get(connection.id);
     if (same) same.push(entry);
     else this.#entries.set(connection.id, [entry]);
@@ -232,6 +237,10 @@ export class Endpoint {
     const left = this.#entries.get(connection.id)!.filter((each) => each !== entry);
     if (left.length > 0) this.#entries.set(connection.id, left);
     else this.#entries.delete(connection.id);
+    const { ip } = entry.flow.to;
+    const others = this.#perAddress.get(ip)! - 1;
+    if (others > 0) this.#perAddress.set(ip, others);
+    else this.#perAddress.delete(ip);
     entry.hold[Symbol.dispose]();
     if (this.#byStream.size === 0) this.#arm(Infinity);
   }
@@ -256,8 +265,16 @@ export class Endpoint {
     this.#arm(next);
   };
 
+  /** Whether there is room for one more. One that was closed here, and waits for the other side alone, gives its place. */
+  #hasRoom(): boolean {
+    if (this.size < MAX_CONNECTIONS) return true;
+    const closed = this.#byStream.keys().find((stream) => stream.closed);
+    closed?.reset(new NetError("closed", "Stream is closed"));
+    return closed !== undefined;
+  }
+
   #freeId(to: PeerAddress): number | undefined {
-    for (let tries = 0; tries < 16 && this.size < MAX_CONNECTIONS; tries++) {
+    for (let tries = 0; tries < 16 && this.#hasRoom(); tries++) {
       const id = this.#options.random.below(0x10000);
       if (!this.#at(id, to)) return id;
     }

@@ -176,3 +176,36 @@ Deno.test("connection ids and first numbers can't be foretold", async () => {
   await world.simulation.run(1);
   assert.deepEqual([endpoint.size, world.simulation.pendingTimers <= 50], [0, true]);
 });
+
+/** Has somebody at `from` connect, and say one byte, which it never says anything after. */
+function connect(world: World, endpoint: Endpoint, from: PeerAddress, id: number): void {
+  endpoint.take(packet(PacketType.syn, id, 1), from);
+  const { seq } = readPacket(world.sent.pop()!.bytes)!;
+  endpoint.take(packet(PacketType.data, id + 1 & 0xffff, 2, seq - 1 & 0xffff, HEADER_LENGTH + 1), from);
+}
+
+Deno.test("one address has 500 connections at most, and connections that were refused keep nobody out", async () => {
+  using world = new World();
+  const { simulation } = world;
+  const endpoint = world.endpoint(US);
+  const accepted: string[] = [];
+  endpoint.listen((stream) => {
+    accepted.push(stream.remote.ip);
+    if (stream.remote.ip !== THEM.ip) stream.close();
+  });
+  for (let host = 1; host <= 9; host++) {
+    const from = peerAddress(`198.51.100.${host}`, 6881);
+    for (let id = 0; id < 600; id++) connect(world, endpoint, from, id);
+    await simulation.run(1_000);
+    assert.equal(accepted.filter((ip) => ip === from.ip).length, 500);
+    assert.equal(endpoint.size, Math.min(4_000, 500 * host));
+  }
+  connect(world, endpoint, THEM, 7);
+  assert.equal(accepted.at(-1), THEM.ip);
+  endpoint.dial(THEM, new AbortController().signal).catch(() => {});
+  assert.equal(endpoint.size, 4_000);
+  await simulation.run(60_000);
+  assert.equal(endpoint.size, 1);
+  connect(world, endpoint, peerAddress("198.51.100.1", 6881), 1);
+  assert.equal(accepted.length, 4_502);
+});

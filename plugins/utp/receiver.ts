@@ -3,6 +3,11 @@ import { distance } from "./packet.ts";
 
 // A gap must not make us keep packets without end; a multiple of what a window holds of full packets.
 const MAX_EARLY = 2048;
+// What one of them costs at least, however small it is (bytes): who sends only those fills no more memory than others;
+// but as many as this are kept in any case.
+const EARLY_COST = 512;
+const FEW_EARLY = 128;
+const NOTHING = new Uint8Array();
 // As many packets as one selective ack tells of, in bytes of its mask: more would not pay for itself.
 const MAX_SACK = 64;
 
@@ -19,6 +24,7 @@ export class Receiver {
   /** By the lower bits of their sequence number. */
   readonly #early: (Uint8Array | undefined)[] = [];
   #earlyBytes = 0;
+  #earlyCount = 0;
   /** How many numbers there are from the missing one to the furthest early one, both counted; 0 without a gap. */
   #span = 0;
   /** The packet that is missing. */
@@ -64,13 +70,16 @@ export class Receiver {
     if (this.#fin !== undefined && seq !== this.#fin && distance(this.#fin, seq) < 0x8000) return "refused";
     if (this.#fin !== undefined && fin !== (seq === this.#fin)) return "refused";
     if (ahead > 0 && this.#early[seq % MAX_EARLY]) return "known";
+    if (ahead > 0 && this.#earlyCount >= Math.max(FEW_EARLY, this.capacity / EARLY_COST)) return "refused";
     if (fin) {
       if (ahead + 1 < this.#span) return "refused";
       this.#fin = seq;
     }
     if (ahead > 0) {
-      this.#early[seq % MAX_EARLY] = data.slice();
-      this.#earlyBytes += data.length;
+      const kept = this.discarding ? NOTHING : data.slice();
+      this.#early[seq % MAX_EARLY] = kept;
+      this.#earlyBytes += kept.length;
+      this.#earlyCount++;
       this.#span = Math.max(this.#span, ahead + 1);
       return "early";
     }
@@ -81,6 +90,7 @@ export class Receiver {
       if (!early) break;
       this.#early[slot] = undefined;
       this.#earlyBytes -= early.length;
+      this.#earlyCount--;
       this.#append(early);
     }
     return "next";
@@ -98,6 +108,8 @@ export class Receiver {
   discard(): void {
     this.discarding = true;
     this.queue.clear();
+    this.#early.forEach((early, slot) => early && (this.#early[slot] = NOTHING));
+    this.#earlyBytes = 0;
   }
 
   #append(data: Uint8Array): void {

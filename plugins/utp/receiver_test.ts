@@ -52,3 +52,24 @@ Deno.test("the end comes after everything else, and nothing after it", () => {
   assert.equal(receiver.take(3, data(1), false), "refused");
   assert.deepEqual(drained(receiver), [1, 2]);
 });
+
+Deno.test("small packets after a gap, each of which costs more than its bytes, are kept up to what the window holds", () => {
+  const receiver = new Receiver(0, 100_000);
+  const taken = Array.from({ length: 2_000 }, (_, i) => receiver.take(1 + i, data(1), false));
+  assert.equal(taken.filter((each) => each === "early").length, 196);
+  assert.equal(receiver.take(0, data(1), false), "next");
+  assert.equal(receiver.take(197, data(1), false), "next");
+  assert.equal(receiver.take(300, data(1), false), "early");
+  assert.equal(receiver.window, 100_000 - 199);
+});
+
+Deno.test("nothing is kept of what nobody will read", () => {
+  const receiver = new Receiver(0, 1_000);
+  receiver.take(1, new Uint8Array(600), false);
+  receiver.discard();
+  assert.equal(receiver.window, 1_000);
+  assert.equal(receiver.take(2, new Uint8Array(900), false), "early");
+  assert.equal(receiver.window, 1_000);
+  assert.equal(receiver.take(0, new Uint8Array(900), false), "next");
+  assert.deepEqual([receiver.ack, receiver.queue.length, receiver.window], [2, 0, 1_000]);
+});

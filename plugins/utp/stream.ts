@@ -49,6 +49,11 @@ export class UtpStream implements ByteStream {
     return this.#flow.to;
   }
 
+  /** It was closed at this end. */
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   read(into: Uint8Array): Promise<number> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (this.#held) return Promise.resolve(this.#readHeld(this.#held, into));
