@@ -34,6 +34,11 @@ export class Discovery {
   #interval = ROUND_INTERVAL;
   /** When each source is to be asked again, by plugin. */
   #due: ReadonlyMap<string, number> = new Map();
+  /** The handlers that there were when it was looked last. */
+  #known: ReadonlySet<object> = new Set();
+  /** Plugins whose handlers came since: they are asked in the next round, whatever those before them wanted. */
+  #fresh: ReadonlySet<string> = new Set();
+  #begun = -Infinity;
 
   constructor(kernel: Kernel, demand: DiscoveryDemand) {
     this.#kernel = kernel;
@@ -44,28 +49,59 @@ export class Discovery {
     if (this.#abort) return;
     this.#abort = new AbortController();
     this.#due = new Map();
+    this.#known = new Set(this.#sources());
     void this.#round(this.#abort.signal);
+  }
+
+  /** The plugins changed: sources that were not there before are asked soon, or after the round under way. */
+  renew(): void {
+    if (!this.#abort) return;
+    const sources = this.#sources();
+    const fresh = sources.filter((source) => !this.#known.has(source)).map(({ plugin }) => plugin);
+    this.#known = new Set(sources);
+    if (fresh.length === 0) return;
+    this.#fresh = new Set([...this.#fresh, ...fresh]);
+    if (!this.#timer) return;
+    this.#timer.cancel();
+    this.#schedule(this.#soon, this.#abort.signal);
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#abort?.abort(new Error("the swarm stopped"));
-    this.#abort = undefined;
+    this.#abort = this.#timer = undefined;
+    this.#fresh = new Set();
+  }
+
+  /** A plugin that registers again and again is not asked each time. */
+  get #soon(): number {
+    return this.#begun + SHORTEST_INTERVAL;
+  }
+
+  #sources(): readonly { readonly plugin: string }[] {
+    return this.#kernel.bus.table.handlers(discoverPeers);
   }
 
   async #round(signal: AbortSignal): Promise<void> {
+    this.#timer = undefined;
     const { bus, log, host: { clock } } = this.#kernel;
+    this.#begun = clock.now();
     let next = clock.now() + this.#interval;
     const wanted = this.#demand.wanted();
     if (wanted > 0 && bus.observers(discoverPeers)) {
       try {
         next = await this.#ask(wanted, signal);
+        if (this.#fresh.size > 0) next = this.#soon;
       } catch (error) {
         log.warn(`Discovery failed: ${errorText(error)}`);
       }
     }
-    if (signal.aborted) return;
-    this.#timer = clock.after(Math.max(0, next - clock.now()), () => void this.#round(signal));
+    if (!signal.aborted) this.#schedule(next, signal);
+  }
+
+  #schedule(at: number, signal: AbortSignal): void {
+    const { clock } = this.#kernel.host;
+    this.#timer = clock.after(Math.max(0, at - clock.now()), () => void this.#round(signal));
   }
 
   /** Asks each source whose time has come, and returns when the next one's comes. */
@@ -73,15 +109,18 @@ export class Discovery {
     const { clock } = this.#kernel.host;
     const start = clock.now();
     const before = this.#due;
+    const fresh = this.#fresh;
+    this.#fresh = new Set();
     const due = this.#due = new Map<string, number>();
     const asked = new Set<string>();
     const { found, again } = await this.#gather(wanted, signal, (plugin) => {
-      const at = before.get(plugin) ?? start;
+      const at = fresh.has(plugin) ? start : before.get(plugin) ?? start;
       if (at <= start) asked.add(plugin);
       due.set(plugin, at);
       return at <= start;
     });
-    this.#interval = found > 0 ? ROUND_INTERVAL : Math.min(this.#interval * 2, LONGEST_INTERVAL);
+    if (found > 0) this.#interval = ROUND_INTERVAL;
+    else if (asked.size > 0) this.#interval = Math.min(this.#interval * 2, LONGEST_INTERVAL);
     const now = clock.now();
     for (const plugin of asked) {
       const wish = again.get(plugin);

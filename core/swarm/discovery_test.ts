@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { discoverPeers, type PeerCandidate } from "../api/mod.ts";
-import { registerHandler } from "../bus/mod.ts";
+import { HookTable, registerHandler } from "../bus/mod.ts";
 import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type Simulation } from "../host/memory/mod.ts";
 import { InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
@@ -19,6 +19,7 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
   readonly discovery: Discovery;
   readonly rounds: number[];
   readonly admitted: [source: string, count: number, at: number][];
+  renew(name: string, source: Source): void;
 } {
   const simulation = createSimulation({ seed: 1 });
   const rounds: number[] = [];
@@ -31,7 +32,8 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
       return source(signal, rounds.length);
     })
   );
-  const discovery = new Discovery(testKernel(simulation.host("me"), { registrations }), {
+  const kernel = testKernel(simulation.host("me"), { registrations });
+  const discovery = new Discovery(kernel, {
     id,
     wanted,
     admit: (source, candidates) => {
@@ -39,7 +41,14 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
       return Promise.resolve(candidates.length);
     },
   });
-  return { simulation, discovery, rounds, admitted };
+  /** Has another source beside those that there are, or in the place of its namesake. */
+  const renew = (name: string, source: Source): void => {
+    const fresh = registerHandler(testOwner(name), discoverPeers, (_, signal) => source(signal, 0));
+    const others = kernel.bus.table.entries.filter(({ plugin }) => plugin !== name);
+    kernel.bus.swap(HookTable.build([...others, fresh], kernel.bus.table.generation + 1));
+    discovery.renew();
+  };
+  return { simulation, discovery, rounds, admitted, renew };
 }
 
 /** Yields `count` peers at once. */
@@ -150,4 +159,45 @@ Deno.test("stop() ends the round, and starting again begins one; starting twice 
   await simulation.run(SECOND);
   assert.equal(rounds.length, 2);
   discovery.stop();
+});
+
+Deno.test("a source that came with a reload is asked soon, and the others when they want", async () => {
+  const { simulation, discovery, rounds, renew } = bench({ calm: yields(1, 60 * MINUTE) });
+  discovery.start();
+  await simulation.run(10 * SECOND);
+  const asked: number[] = [];
+  const source: Source = async function* (signal, round) {
+    asked.push(simulation.now);
+    return yield* yields(0, 60 * MINUTE)(signal, round);
+  };
+  renew("new", source);
+  await simulation.run(10 * SECOND);
+  // Its code changed: it is another source.
+  renew("new", source);
+  await simulation.run(10 * MINUTE);
+  discovery.stop();
+  assert.deepEqual(asked, [10 * SECOND, 20 * SECOND]);
+  assert.deepEqual(rounds, [0]);
+});
+
+Deno.test("a source that comes in the middle of a round is asked after it, and one that comes again and again now and then", async () => {
+  const { simulation, discovery, renew } = bench({
+    long: async function* () {
+      await new Promise<void>((resolve) => simulation.clock.after(20 * SECOND, resolve));
+      yield { address: peerAddress("30.0.0.1", 1) };
+      return { again: 60 * MINUTE };
+    },
+  });
+  const asked: number[] = [];
+  const restless: Source = async function* (signal, round) {
+    asked.push(simulation.now);
+    renew("restless", restless);
+    return yield* yields(0, 60 * MINUTE)(signal, round);
+  };
+  discovery.start();
+  await simulation.run(SECOND);
+  renew("restless", restless);
+  await simulation.run(30 * SECOND);
+  discovery.stop();
+  assert.deepEqual(asked, [20, 25, 30].map((at) => at * SECOND));
 });

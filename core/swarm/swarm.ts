@@ -303,6 +303,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** The plugins changed: other tracker clients, other extensions, others who bring metadata. */
   pluginsChanged(): void {
     this.#announcer.clientsChanged();
+    this.#discovery.renew();
     this.peers.renewExtensions();
     if (this.state === "metadata") this.#metadata.renew();
     else if (this.state === "failed" && !this.shape) void this.#restart(new PeerClosed("the plugins changed"));

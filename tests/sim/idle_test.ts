@@ -63,3 +63,15 @@ Deno.test("seeds that a swarm knows of don't keep it from looking for peers once
   await swarm.simulation.run(60 * MINUTE);
   assert.ok(rounds > before, "its sources were not asked any more");
 });
+
+Deno.test("a swarm at rest hears of a source that a reload brings, long before the others are due", async () => {
+  await using swarm = new SimSwarm(3);
+  const torrent = makeTorrent({ length: 100_000 });
+  const seed = await swarm.seed("seed", torrent);
+  const plugins = { calm: naming(torrent.id, []), naming: naming(torrent.id, [seed.address]) };
+  const peer = await swarm.peer("peer", { plugins, profile: { plugins: [{ use: "tcp" }, { use: "calm" }] } });
+  await swarm.add(peer, torrent);
+  await swarm.simulation.run(60 * MINUTE);
+  await swarm.reload(peer, { plugins, profile: { plugins: [{ use: "tcp" }, { use: "calm" }, { use: "naming" }] } });
+  await swarm.complete(peer, torrent, 15_000);
+});
