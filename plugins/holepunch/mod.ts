@@ -12,6 +12,7 @@ import {
   type PeerExtension,
   peerUnreachable,
   type PluginScope,
+  swarmRemoved,
   type Timer,
   wireExtensions,
 } from "weft";
@@ -30,6 +31,7 @@ export default definePlugin({
   setup(plugin: Scope) {
     const meetings = new Meetings(plugin);
     plugin.provide(wireExtensions, "ut_holepunch", (peer) => peer.private ? undefined : meetings.join(peer));
+    plugin.on(swarmRemoved, ({ id }) => meetings.forget(id.wireIds[0].hex));
     plugin.on(
       peerUnreachable,
       ({ id, address, namedBy }) =>
@@ -60,11 +62,13 @@ class Meetings {
         const message = decodeHolepunch(payload);
         if (message) this.follow(id, (punch, now) => punch.handleMessage(now, peer, message, this.#isOwn));
       },
-      closed: () => {
-        this.follow(id, (punch, now) => punch.leave(now, peer));
-        if (punch.size === 0 && this.#swarms.get(id) === punch) this.#swarms.delete(id);
-      },
+      closed: () => this.follow(id, (punch, now) => punch.leave(now, peer)),
     };
+  }
+
+  /** A swarm is gone. While it is here its machine stays: whoever leaves and comes back finds no new allowances. */
+  forget(id: string): void {
+    this.#swarms.delete(id);
   }
 
   /** Does what a swarm's machine says. Of private swarms, one whose metadata came late perhaps, it says nothing. */
