@@ -186,6 +186,7 @@ export class DhtMachine {
     for (const { what } of slow) what.slow?.(now);
     this.#fail(now, over);
     for (const task of this.#running) if (task.endsAt <= now) this.#finish(now, task);
+    this.#startWaiting(now);
     if (now >= this.#upkeepAt) {
       this.#upkeepAt = now + UPKEEP_INTERVAL;
       this.#upkeep(now);
@@ -263,7 +264,10 @@ export class DhtMachine {
     this.#outbox.push({ bytes, to });
   }
 
-  /** Begins a lookup, now or when others have ended; the result ends it early, without `done`. */
+  /**
+   * Begins a lookup, now or when others have ended; the result ends it early, without `done`: then others may begin in
+   * its place at the next {@link handleTimeout}.
+   */
   lookup(now: number, request: LookupRequest, contacts: readonly Contact[] = []): Disposable {
     const lookups = new Map<4 | 6, Lookup>();
     for (const family of request.families ?? this.families) {

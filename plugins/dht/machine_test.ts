@@ -171,6 +171,21 @@ Deno.test("more than 24 lookups wait for each other", () => {
   assert.deepEqual([node.lookups, sent(node).length], [6, 6]);
 });
 
+Deno.test("in the place of lookups that were ended early others begin", () => {
+  const node = machine();
+  node.families = [4];
+  node.handleNamed(0, peer);
+  answerAll(node, 0, peer);
+  const lookups = Array.from(
+    { length: 30 },
+    () => node.lookup(0, { target: randomId(random), method: "find_node" }),
+  );
+  assert.equal(sent(node).length, 24);
+  for (const lookup of lookups.slice(0, 24)) lookup[Symbol.dispose]();
+  node.handleTimeout(100);
+  assert.equal(sent(node).length, 6);
+});
+
 Deno.test("when enough networks say what our address is, our id comes to fit it", () => {
   for (const [secure, fits] of [["prefer", true], ["off", false]] as const) {
     const node = machine({ secure, ids: { 4: "x".repeat(20) } });

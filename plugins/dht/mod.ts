@@ -33,6 +33,11 @@ const AGAIN = 15 * 60_000;
 const AGAIN_ALONE = 2 * 60_000;
 // A round that comes right after the start waits this long for the first neighbours (ms).
 const JOIN_PATIENCE = 10_000;
+// With so many lookups under way or waiting, swarms are asked again in a while, each at another time (ms): a runtime may
+// have thousands, all of them ask as it starts, and what the kernel has waited for a minute for it takes for a failure.
+const MAX_LOOKUPS = 48;
+const AGAIN_BUSY = 20_000;
+const AGAIN_BUSY_SPREAD = 40_000;
 // With fewer nodes, those that a torrent names are a way in.
 const FEW_NODES = 8;
 
@@ -69,6 +74,7 @@ export default definePlugin({
       await within(node.joined, plugin.clock, JOIN_PATIENCE, signal);
       const swarm = plugin.swarms.get(id.key);
       const doors = node.machine.size < FEW_NODES ? await node.addressesOf(swarm?.nodes ?? []) : [];
+      if (node.machine.lookups >= MAX_LOOKUPS) return { again: AGAIN_BUSY + plugin.random.below(AGAIN_BUSY_SPREAD) };
       const peers = findPeers(node, id.wireIds, signal, doors);
       let count = 0;
       for (;;) {

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { dhtNodeNamed, dhtService, InfoHash, parsePeerAddress, type PublicSwarm, swarmState, torrentId } from "weft";
+import {
+  dhtNodeNamed,
+  dhtService,
+  discoverPeers,
+  InfoHash,
+  parsePeerAddress,
+  type PublicSwarm,
+  swarmState,
+  torrentId,
+} from "weft";
 import {
   createSimulation,
   makeTorrent,
@@ -41,6 +50,29 @@ Deno.test("a peer that announced itself is found by another, who names the node 
   assert.ok(benches.some(({ host }) => host.ip === candidates[0].namedBy));
   assert.equal(again, 900_000);
   assert.deepEqual(await benches[8].discover(other), { candidates: [], again: 120_000 });
+  await stop(benches);
+});
+
+Deno.test("when thousands of swarms ask at once some are looked up, the rest are told to ask again, and nobody fails", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  simulation.network.latency = 300;
+  const benches = await network(simulation, 12);
+  const agains: number[] = [];
+  const ask = async (n: number): Promise<void> => {
+    const id = torrentId({ v1: InfoHash.parse(n.toString(16).padStart(40, "a")) });
+    const round = benches[3].bus.gather(discoverPeers, { id, wanted: 10, port: 6881 }, new AbortController().signal);
+    for (;;) {
+      const { done, value } = await round.next();
+      if (done) return void agains.push(...value.values());
+    }
+  };
+  for (let n = 0; n < 2_000; n++) void ask(n);
+  await simulation.run(60_000);
+  assert.equal(benches[3].failures.length, 0);
+  assert.equal(agains.length, 2_000);
+  const later = agains.filter((again) => again <= 60_000);
+  assert.equal(agains.length - later.length, 48);
+  assert.ok(new Set(later).size > 1_000, "they come back together");
   await stop(benches);
 });
 

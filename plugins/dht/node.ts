@@ -115,6 +115,8 @@ export class DhtNode {
       signal.throwIfAborted();
       const abort = (): void => {
         running[Symbol.dispose]();
+        this.machine.handleTimeout(this.#plugin.clock.now());
+        this.#drain();
         reject(signal.reason);
       };
       signal.addEventListener("abort", abort, { once: true });
