@@ -17,7 +17,7 @@ import {
   peerUnreachable,
   type PeerUnreachableEvent,
 } from "../api/mod.ts";
-import { bytesEqual, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../wire/mod.ts";
+import { bytesEqual, holderOf, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
 import { readCandidate } from "./candidate.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
@@ -343,12 +343,13 @@ export class SwarmPeers {
   }
 
   /** Why one more connection from there has no room. */
-  #roomFor({ ip }: PeerAddress): string | undefined {
+  #roomFor(from: PeerAddress): string | undefined {
     if (!this.#swarm.active || this.sessions.size >= this.connectionShare) return "the swarm has no room";
     // On a LAN, or behind one machine's loopback, many peers may share an address.
-    if (ipScope(ip) !== "public") return undefined;
+    if (ipScope(from.ip) !== "public") return undefined;
+    const holder = holderOf(from);
     let same = 0;
-    for (const { address } of this.sessions) if (address.ip === ip) same++;
+    for (const { address } of this.sessions) if (holderOf(address) === holder) same++;
     return same < MAX_PER_ADDRESS ? undefined : "too many connections from this address";
   }
 

@@ -6,7 +6,7 @@
  */
 import { errorText } from "../api/errors.ts";
 import { type ByteStream, CommandError, type Timer } from "../api/mod.ts";
-import { type InfoHash, sha1, toHex } from "../wire/mod.ts";
+import { holderOf, type InfoHash, sha1, toHex } from "../wire/mod.ts";
 import { Awake } from "./awake.ts";
 import { acceptAndShake, type OwnHandshake } from "./connect.ts";
 import { fairShare } from "./fair_share.ts";
@@ -45,9 +45,9 @@ export class Swarms {
   readonly #awake: Awake<Swarm>;
   readonly listeners: Listeners;
   readonly #shaking = new Set<ByteStream>();
-  /** Handshakes under way, by IP. */
+  /** Handshakes under way, by who holds the address. */
   readonly #pending = new Map<string, number>();
-  /** Incoming connections of the present second, by IP. */
+  /** Incoming connections of the present second, by who holds the address. */
   readonly #arrivals = new Map<string, number>();
   readonly #abort = new AbortController();
   #tick: Timer | undefined;
@@ -235,15 +235,16 @@ export class Swarms {
     const refuse = (why: string): void => stream.close(new PeerClosed(why));
     const { limits, log } = this.#kernel;
     const { ip, key } = stream.remote;
-    const arrivals = (this.#arrivals.get(ip) ?? 0) + 1;
-    const pending = this.#pending.get(ip) ?? 0;
+    const holder = holderOf(stream.remote);
+    const arrivals = (this.#arrivals.get(holder) ?? 0) + 1;
+    const pending = this.#pending.get(holder) ?? 0;
     if (Math.max(arrivals, pending + 1) > limits.acceptsPerAddress || this.#arrivals.size > MAX_COUNTED_ADDRESSES) {
       return refuse("too many connections from this address");
     }
-    this.#arrivals.set(ip, arrivals);
+    this.#arrivals.set(holder, arrivals);
     if (this.connections >= limits.connections) return refuse("too many connections");
     this.#shaking.add(stream);
-    this.#pending.set(ip, pending + 1);
+    this.#pending.set(holder, pending + 1);
     let swarm: Swarm | undefined;
     const own = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
@@ -263,9 +264,9 @@ export class Swarms {
       log.debug(`Refused ${key}: ${errorText(error)}`);
     } finally {
       this.#shaking.delete(stream);
-      const left = this.#pending.get(ip)! - 1;
-      if (left > 0) this.#pending.set(ip, left);
-      else this.#pending.delete(ip);
+      const left = this.#pending.get(holder)! - 1;
+      if (left > 0) this.#pending.set(holder, left);
+      else this.#pending.delete(holder);
     }
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type BindAddress, type Transport, transports } from "../api/mod.ts";
+import { type BindAddress, type ByteStream, type Transport, transports } from "../api/mod.ts";
 import { registerValue } from "../bus/mod.ts";
 import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
@@ -255,6 +255,35 @@ Deno.test("one address has only so many handshakes pending, however slowly they 
   // After ten seconds the first ones are given up.
   await simulation.run(10_000);
   assert.equal(swarms.connections, 0);
+  await simulation.complete(swarms.stop());
+});
+
+Deno.test("an IPv6 network counts as one address, since one host may have all of it", async () => {
+  const { simulation, swarms } = bench(1, { acceptsPerAddress: 3 });
+  let accept: (stream: ByteStream) => void = () => {};
+  const transport: Transport = {
+    dial: () => Promise.reject(new Error("not here")),
+    listen: (at, take) => {
+      accept = take;
+      return Promise.resolve({ address: peerAddress("2600::1", at.port), close: () => {} });
+    },
+  };
+  await simulation.complete(swarms.listeners.stage([{ ip: "::", port: 6881 }], new Map([["utp", transport]])));
+  const closed: string[] = [];
+  const comes = (ip: string): void =>
+    accept({
+      local: peerAddress("2600::1", 6881),
+      remote: peerAddress(ip, 50_000),
+      read: () => new Promise<number>(() => {}),
+      unread: () => {},
+      write: () => new Promise<void>(() => {}),
+      closeWrite: () => Promise.resolve(),
+      close: () => void closed.push(ip),
+    });
+  for (let n = 1; n <= 5; n++) comes(`2600:1:2:3::${n}`);
+  assert.deepEqual(closed, ["2600:1:2:3::4", "2600:1:2:3::5"]);
+  comes("2600:1:2:4::1");
+  assert.equal(swarms.connections, 4);
   await simulation.complete(swarms.stop());
 });
 

@@ -91,6 +91,11 @@ export function formatIp(bytes: Uint8Array): string {
   return isMapped(bytes) ? formatIp(bytes.subarray(12)) : formatIp6(bytes);
 }
 
+/** Names whoever holds an address, to count by: the IP, or the /64 network of IPv6, of which anybody has 2^64. */
+export function holderOf({ ip, family }: PeerAddress): string {
+  return family === 4 ? ip : `${formatIp(parseIp(ip)!.bytes.fill(0, 8))}/64`;
+}
+
 function fromParts(ip: string, family: 4 | 6, port: number): PeerAddress {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new ProtocolError(`Cannot read port: must be 1 to 65535, current value is ${port}`);

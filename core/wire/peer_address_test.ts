@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { ProtocolError } from "./errors.ts";
 import {
   formatIp,
+  holderOf,
   parseHostPort,
   parseIp,
   parsePeerAddress,
@@ -86,4 +87,13 @@ Deno.test("every address reads back from its canonical text", () => {
     assert.equal(formatIp(parseIp(address.ip)!.bytes), address.ip);
     if (address.family === 6) assert.deepEqual(parseIp(address.ip)!.bytes, bytes);
   }));
+});
+
+Deno.test("holderOf() tells IPv4 hosts and IPv6 networks apart", () => {
+  const holder = (ip: string): string => holderOf(peerAddress(ip, 6881));
+  assert.equal(holder("192.0.2.7"), "192.0.2.7");
+  assert.equal(holder("::ffff:192.0.2.7"), "192.0.2.7");
+  assert.equal(holder("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  assert.equal(holder("2001:db8:1:2::1"), holder("2001:db8:1:2:ffff::"));
+  assert.notEqual(holder("2001:db8:1:2::1"), holder("2001:db8:1:3::1"));
 });

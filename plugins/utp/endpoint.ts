@@ -1,6 +1,7 @@
 import {
   type ByteStream,
   type Clock,
+  holderOf,
   NetError,
   type PeerAddress,
   type Random,
@@ -22,8 +23,8 @@ const MAX_ANSWERS = 1_000;
 const SECOND = 1_000;
 // More than any runtime keeps open; each may hold a window of bytes.
 const MAX_CONNECTIONS = 4_000;
-// Accepted from one IP, those that are being closed counted in: one host must not take every place.
-const MAX_PER_ADDRESS = 500;
+// With one host or IPv6 network, those that are being closed counted in: one host must not take every place.
+const MAX_PER_HOLDER = 500;
 
 /** What an {@link Endpoint} needs. */
 export interface EndpointOptions {
@@ -39,6 +40,7 @@ export interface EndpointOptions {
 interface Entry {
   readonly stream: UtpStream;
   readonly flow: UdpFlow;
+  readonly holder: string;
   readonly hold: Disposable;
   /** A dial is under way; called once it is over. */
   opened: (() => void) | undefined;
@@ -53,7 +55,7 @@ export class Endpoint {
   /** By the id in packets to us: other addresses may have chosen the same one. */
   readonly #entries = new Map<number, Entry[]>();
   readonly #byStream = new Map<UtpStream, Entry>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #perHolder = new Map<string, number>();
   readonly #accept: ((stream: ByteStream) => void)[] = [];
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -188,7 +190,8 @@ export class Endpoint {
       const tried = packet.seq - back & 0xffff;
       if (this.#cookies.matches(now, seq, from.key, id, tried)) syn = tried;
     }
-    if (syn === undefined || (this.#perAddress.get(from.ip) ?? 0) >= MAX_PER_ADDRESS || !this.#hasRoom()) return false;
+    if (syn === undefined) return false;
+    if ((this.#perHolder.get(holderOf(from)) ?? 0) >= MAX_PER_HOLDER || !this.#hasRoom()) return false;
     const flow = this.#options.udp.open(from);
     if (!flow) return false;
     const connection = new Connection({
@@ -209,9 +212,9 @@ export class Endpoint {
   #add(connection: Connection, flow: UdpFlow, opened?: () => void): Entry {
     const { clock, local, hold } = this.#options;
     const stream = new UtpStream({ clock, changed: this.#changed }, connection, flow, local(flow.to));
-    const entry: Entry = { stream, flow, hold: hold(), opened, deadline: Infinity };
+    const entry: Entry = { stream, flow, holder: holderOf(flow.to), hold: hold(), opened, deadline: Infinity };
     this.#byStream.set(stream, entry);
-    this.#perAddress.set(flow.to.ip, 1 + (this.#perAddress.get(flow.to.ip) ?? 0));
+    this.#perHolder.set(entry.holder, 1 + (this.#perHolder.get(entry.holder) ?? 0));
     const same = this.#entries.get(connection.id);
     if (same) same.push(entry);
     else this.#entries.set(connection.id, [entry]);
@@ -237,10 +240,9 @@ export class Endpoint {
     const left = this.#entries.get(connection.id)!.filter((each) => each !== entry);
     if (left.length > 0) this.#entries.set(connection.id, left);
     else this.#entries.delete(connection.id);
-    const { ip } = entry.flow.to;
-    const others = this.#perAddress.get(ip)! - 1;
-    if (others > 0) this.#perAddress.set(ip, others);
-    else this.#perAddress.delete(ip);
+    const others = this.#perHolder.get(entry.holder)! - 1;
+    if (others > 0) this.#perHolder.set(entry.holder, others);
+    else this.#perHolder.delete(entry.holder);
     entry.hold[Symbol.dispose]();
     if (this.#byStream.size === 0) this.#arm(Infinity);
   }
