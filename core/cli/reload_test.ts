@@ -48,6 +48,21 @@ Deno.test("SIGHUP and edits reload a running profile, and what changed is told",
     assert.equal((runtime.calls.at(-1)![1] as { limits: { down: number } }).limits.down, 1_000_000);
   }));
 
+Deno.test("a SIGHUP that comes while Weft starts is heard when it runs", () =>
+  inWorld(
+    async (world) => {
+      await write(world, "/home/weft.yaml", profile);
+      const { simulation, weft, runtime, terminal } = world;
+      const exit = weft("run", "weft.yaml", "--no-watch");
+      await simulation.run(1_000);
+      assert.equal(runtime.calls.filter(([command]) => command === "reload").length, 1);
+      terminal.signal("SIGTERM");
+      assert.equal(await simulation.complete(exit), 0);
+    },
+    undefined,
+    (terminal) => terminal.signal("SIGHUP"),
+  ));
+
 Deno.test("--no-watch leaves edits alone until SIGHUP", () =>
   whileRunning(async (world, reloads) => {
     await write(world, "/home/weft.yaml", `${profile}limits: { down: 1 MB/s }\n`);

@@ -70,8 +70,9 @@ export async function runSession(
     interruption,
     profile === undefined ? [...ENDING, "SIGHUP"] : ENDING,
   );
-  // Until the runtime is up there is nothing to reload; without a listener the signal would end the process.
-  let hangUp = (): void => {};
+  // Until the runtime is up there is nothing to reload: it is then, since the profile may have changed after it was read.
+  let hungUp = false;
+  let hangUp = (): void => void (hungUp = true);
   if (profile !== undefined) signals.use(context.terminal.onSignal("SIGHUP", () => hangUp()));
   let code: number = exitCodes.failed;
   try {
@@ -88,6 +89,7 @@ export async function runSession(
         ? undefined
         : followProfile(context, { ...options, profile, settings, runtime, reporter });
       if (following) hangUp = following.hangUp;
+      if (hungUp) hangUp();
       const stop = (): void => interruption.abort();
       const server = await serveControl(host, socket, runtime, { stop, ...following?.commands });
       try {

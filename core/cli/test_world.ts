@@ -39,10 +39,11 @@ export interface World {
   done(...args: string[]): Promise<{ code: number; out: string; error: string }>;
 }
 
-/** Runs `body` with a folder "/home" to work in. */
+/** Runs `body` with a folder "/home" to work in; `whileStarting` is called as the runtime starts. */
 export async function inWorld(
   body: (world: World) => Promise<void>,
   options?: { interactive: boolean },
+  whileStarting: (terminal: MemoryTerminal) => void = () => {},
 ): Promise<void> {
   using simulation = createSimulation({ seed: 7 });
   const host = simulation.host("here");
@@ -58,6 +59,7 @@ export async function inWorld(
     temporary: "/tmp",
     start: (options) => {
       started.push(options);
+      whileStarting(terminal);
       return Promise.resolve(runtime);
     },
   };
