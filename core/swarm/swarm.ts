@@ -60,6 +60,8 @@ export interface SwarmOptions {
 
 // A failed disk is tried again so often (ms).
 const RETRY_INTERVAL = 30_000;
+// A goal that is this far off (ms) is another than the one that was reached.
+const GOAL_MARGIN = 1_000;
 
 export class Swarm implements PeersSwarm, PiecesSwarm {
   readonly id: TorrentId;
@@ -225,6 +227,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     if (this.state === "seeding" && this.#reachedGoal(now)) {
       this.#become("finished");
       void this.#end(new PeerClosed("the swarm reached its seeding goal"));
+    } else if (this.state === "finished" && !this.#reachedGoal(now, GOAL_MARGIN)) {
+      this.#become("checking");
+      void this.#restart(new PeerClosed("the swarm has another seeding goal"));
     }
   }
 
@@ -561,10 +566,11 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.#grants.renew(this.record.allowLocal ? [...this.#tiers.flat(), ...this.record.trackers] : []);
   }
 
-  #reachedGoal(now: number): boolean {
+  #reachedGoal(now: number, within = 0): boolean {
     const ratio = this.record.limits?.ratio ?? this.#kernel.limits.ratio ?? Infinity;
     const length = this.shape?.length ?? 0;
-    return length > 0 && this.ledger.statistics(now).uploaded >= ratio * length || this.#goalAt(now) <= now;
+    return length > 0 && this.ledger.statistics(now).uploaded >= ratio * length ||
+      this.#goalAt(now) <= now + within;
   }
 
   /** When it will have seeded for as long as is wished. */

@@ -75,3 +75,24 @@ Deno.test("a swarm at rest hears of a source that a reload brings, long before t
   await swarm.reload(peer, { plugins, profile: { plugins: [{ use: "tcp" }, { use: "calm" }, { use: "naming" }] } });
   await swarm.complete(peer, torrent, 15_000);
 });
+
+Deno.test("a swarm that reached its seeding goal seeds on when it gets another, from the user or from a reload", async () => {
+  await using swarm = new SimSwarm(4);
+  const torrent = makeTorrent({ length: 100_000 });
+  const seed = await swarm.seed("seed", torrent, { profile: { limits: { seed_time: "1m" } } });
+  const state = (): string => seed.runtime.swarm(torrent.id).state;
+  await swarm.until(() => state() === "finished", 2 * MINUTE);
+  await swarm.simulation.run(10 * MINUTE);
+  assert.equal(state(), "finished");
+  await swarm.simulation.complete(seed.runtime.update(torrent.id, { limits: { seedTime: 3 * MINUTE } }));
+  await swarm.until(() => state() === "seeding", 10_000);
+  await swarm.until(() => state() === "finished", 3 * MINUTE);
+  await swarm.simulation.complete(seed.runtime.update(torrent.id, { limits: { seedTime: undefined } }));
+  await swarm.simulation.run(MINUTE);
+  assert.equal(state(), "finished");
+  await swarm.reload(seed, { profile: { limits: { ratio: 2 } } });
+  await swarm.until(() => state() === "seeding", 10_000);
+  const leech = await swarm.peer("leech");
+  await swarm.add(leech, torrent, { peers: [seed.address] });
+  await swarm.complete(leech, torrent);
+});
