@@ -5,6 +5,9 @@ import { parseIp } from "../wire/mod.ts";
 import type { CrossingHook } from "./crossing.ts";
 import type { LinkCall } from "./link_call.ts";
 
+// Thousands of swarms may ask at once: those for whom there is no place ask again after this (ms). That is nobody's fault.
+const AGAIN_BUSY = 30_000;
+
 /** Where a proxy's calls go. */
 export interface ProxyTarget {
   /**
@@ -32,14 +35,11 @@ export function proxyHandler(
     };
     return handler;
   }
-  const begin = (input: unknown): LinkCall => {
-    const call = target.call(codec.encodeInput(input));
-    if (!call) throw new Error("too many calls of it are under way");
-    return call;
-  };
   if (hook.verb === "first") {
     const handler: Handler<"first", unknown, unknown> = async (input, signal) => {
-      const answer = await begin(input).result(signal);
+      const call = target.call(codec.encodeInput(input));
+      if (!call) throw new Error("too many calls of it are under way");
+      const answer = await call.result(signal);
       return answer === undefined ? undefined : codec.decodeOutput(answer);
     };
     return handler;
@@ -47,7 +47,15 @@ export function proxyHandler(
   const decode = hook.name === discoverPeers.name
     ? (plain: unknown): unknown => withoutFalseSource(codec.decodeOutput(plain) as PeerCandidate, target.net)
     : (plain: unknown): unknown => codec.decodeOutput(plain);
-  return (input: unknown, signal: AbortSignal) => gather(begin(input), decode, signal);
+  return (input: unknown, signal: AbortSignal) => {
+    const call = target.call(codec.encodeInput(input));
+    return call ? gather(call, decode, signal) : busy();
+  };
+}
+
+// deno-lint-ignore require-yield -- it has nothing to give
+async function* busy(): GatherStream<unknown> {
+  return await Promise.resolve({ again: AGAIN_BUSY });
 }
 
 async function* gather(

@@ -182,6 +182,20 @@ Deno.test("gather: an abort reaches the source", async () => {
   assert.ok(aborted);
 });
 
+Deno.test("gather: who asks while too many calls are under way is told to ask again", async () => {
+  const { scope } = await running((plugin) =>
+    void plugin.on(discoverPeers, async function* (_, signal) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    })
+  );
+  const controller = new AbortController();
+  const ask = () => scope.handler(discoverPeers)({ id, wanted: 5, port: 6881 }, controller.signal).next();
+  const waiting = Array.from({ length: 256 }, () => ask().catch(() => {}));
+  assert.deepEqual(await ask(), { done: true, value: { again: 30_000 } });
+  controller.abort();
+  await Promise.all(waiting);
+});
+
 Deno.test("first: answers cross, and so does their absence", async () => {
   const { scope } = await running((plugin) => {
     plugin.on(admitPeers, ({ addresses }) => addresses.map(({ port }) => port > 5));
