@@ -184,6 +184,7 @@ Deno.test("gather: an abort reaches the source", async () => {
 
 Deno.test("gather: who asks while too many calls are under way is told to ask again", async () => {
   const { scope } = await running((plugin) =>
+    // deno-lint-ignore require-yield -- it has nothing to give
     void plugin.on(discoverPeers, async function* (_, signal) {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     })
