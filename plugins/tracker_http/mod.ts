@@ -18,6 +18,7 @@ import {
   TrackerError,
 } from "weft";
 import { announceUrl, decodeAnnounce, decodeScrape, scrapeRequest, scrapeUrl } from "./codec.ts";
+import { Turns } from "./turns.ts";
 
 /** The entry's `with`. */
 export interface TrackerHttpConfig {
@@ -31,6 +32,8 @@ export interface TrackerHttpConfig {
 
 // Larger replies are no answer to an announce; `net.fetch` counts the inflated bytes, so gzip bombs stop here too.
 const MAX_REPLY = 1024 * 1024;
+// Some hundred a second with a tracker that answers in a third of one: thousands of swarms are through in a minute.
+const TURNS = { perHost: 32, total: 128 };
 // 60 bytes each in the URL; servers refuse URLs past 8 KiB.
 const HASHES_PER_SCRAPE = 64;
 
@@ -55,16 +58,12 @@ export default definePlugin({
 export function httpTracker(
   { net, clock, config }: { net: PluginNet; clock: Clock; config: TrackerHttpConfig },
 ): TrackerClient {
+  const turns = new Turns(TURNS);
   const get = async <T>(url: string, signal: AbortSignal, read: (bytes: Uint8Array) => T): Promise<[T, string]> => {
     const headers = { "user-agent": config.user_agent };
     const host = new URL(url).host;
-    const answer = await within(
-      clock,
-      config.timeout,
-      host,
-      signal,
-      (signal) => net.fetch(url, { headers, signal, maxBytes: MAX_REPLY }),
-    );
+    const fetch = (signal: AbortSignal) => net.fetch(url, { headers, signal, maxBytes: MAX_REPLY });
+    const answer = await turns.run(host, signal, () => within(clock, config.timeout, host, signal, fetch));
     if (!answer.ok) throw refusal(host, answer, read);
     return [read(answer.bytes), answer.from];
   };

@@ -145,3 +145,20 @@ Deno.test("tracker_http scrapes many swarms, 64 at a time, in order", async () =
     await assert.rejects(client.scrape!(new URL("http://t.example/a"), hashes, signal), /Cannot scrape "t.example"/);
   });
 });
+
+Deno.test("tracker_http doesn't ask one tracker for thousands of swarms at once, and asks for all of them soon", async () => {
+  let [now, most] = [0, 0];
+  let wait = (): Promise<void> => Promise.resolve();
+  await withTracker(async () => {
+    most = Math.max(most, ++now);
+    await wait();
+    now--;
+    return new Response(new Uint8Array(encode({ interval: 60, peers: encodePeers4([]) })));
+  }, async (client, simulation) => {
+    wait = () => new Promise((resolve) => simulation.clock.after(300, resolve));
+    const all = Array.from({ length: 2_000 }, () => client.announce(request("http://t.example/announce"), signal));
+    await simulation.complete(Promise.all(all));
+    assert.equal(most, 32);
+    assert.ok(simulation.now < 60_000, `it took ${simulation.now} ms`);
+  });
+});
