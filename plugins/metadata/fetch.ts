@@ -30,6 +30,10 @@ const REST = 30_000;
 const MAX_ASSEMBLIES = 3;
 // One that gets no further makes room for others who need it after so long (ms): a few bytes must not keep it for ever.
 const STALLED = 20_000;
+// One that does get further has its turn, each one twice as long as the one before: who sends a piece now and then must
+// not keep it for hours, and a slow link needs its time. After a turn, others begin first (ms).
+const TURN = 60_000;
+const AFTER_TURN = 30_000;
 // Answers to no question: what was on its way when a round began anew, and little more.
 const MAX_UNSOLICITED = 16;
 
@@ -40,6 +44,11 @@ class Assembly {
   missing: number;
   /** When a piece last came (ms). */
   progressAt = 0;
+  /** When its turn began, the present one or the last, and how long one is (ms). */
+  turnAt = -1;
+  turn = TURN;
+  /** It has had its turn: not before this (ms) does it begin anew. */
+  waitsUntil = -Infinity;
 
   constructor(readonly size: number, readonly alone?: PeerKey) {
     this.pieces = new Array(pieceCount(size));
@@ -148,7 +157,10 @@ export class MetadataFetch {
   /** What to ask for now. */
   poll(now: number): PieceRequest[] {
     const requests: PieceRequest[] = [];
-    for (const [key, peer] of this.#peers) {
+    // Where there is room for one more, whoever waited longest comes first.
+    for (
+      const [key, peer] of [...this.#peers].sort(([, a], [, b]) => Math.sign(a.assembly.turnAt - b.assembly.turnAt))
+    ) {
       for (const [piece, at] of peer.asked) {
         // Answers come one behind the other, and a slow link takes its time for each.
         if (now - Math.max(at, peer.answeredAt) < TIMEOUT) continue;
@@ -191,6 +203,7 @@ export class MetadataFetch {
     }
     peer.answeredAt = now;
     const { assembly } = peer;
+    if (!assembly.begun && !this.#mayBegin(assembly, now)) return; // others have their turn
     if (assembly.pieces[piece]) return; // another one was quicker
     assembly.pieces[piece] = bytes.slice();
     assembly.sources.add(key);
@@ -247,7 +260,7 @@ export class MetadataFetch {
   /** A piece nobody was asked for, else one that somebody is slow with. */
   #next(peer: Peer, now: number): number | undefined {
     const { assembly } = peer;
-    if (!assembly.begun && !this.#roomFor(assembly, now)) return undefined;
+    if (!assembly.begun && !this.#mayBegin(assembly, now)) return undefined;
     const late = comes(peer, now);
     let slow: number | undefined;
     for (let piece = 0; piece < assembly.pieces.length; piece++) {
@@ -269,17 +282,39 @@ export class MetadataFetch {
     return since;
   }
 
-  /** Only so many are begun at once: those that are asked for count. One that gets no further gives its bytes up. */
-  #roomFor(assembly: Assembly, now: number): boolean {
+  /**
+   * Only so many are begun at once: those that are asked for count. One that gets no further, or has had its turn, gives
+   * its bytes up.
+   */
+  #mayBegin(assembly: Assembly, now: number): boolean {
+    if (now < assembly.waitsUntil) return false;
     const busy = new Set([...this.#assemblies()].filter(({ begun }) => begun));
     for (const peer of this.#peers.values()) if (peer.asked.size > 0) busy.add(peer.assembly);
-    if (busy.has(assembly) || busy.size < MAX_ASSEMBLIES) return true;
+    if (busy.has(assembly)) return true;
+    if (busy.size < MAX_ASSEMBLIES) {
+      assembly.turnAt = now;
+      return true;
+    }
     for (const other of busy) {
-      if (!other.begun || other.missing === 0 || now - other.progressAt <= STALLED) continue;
-      other.clear();
+      if (!other.begun || other.missing === 0) continue;
+      if (now - other.progressAt > STALLED) other.clear();
+      else if (now - other.turnAt > other.turn) this.#endTurn(other, now);
+      else continue;
       this.#dropUnused(other);
     }
     return false; // there may be room the next time
+  }
+
+  /** Others need the room. What was asked for may come yet, and is thrown away. */
+  #endTurn(assembly: Assembly, now: number): void {
+    assembly.clear();
+    assembly.turn *= 2;
+    assembly.waitsUntil = now + AFTER_TURN;
+    for (const peer of this.#peers.values()) {
+      if (peer.assembly !== assembly) continue;
+      for (const piece of peer.asked.keys()) peer.late.set(piece, 1 + (peer.late.get(piece) ?? 0));
+      peer.asked.clear();
+    }
   }
 
   /** Forgets an assembly if nobody shares it any more. */

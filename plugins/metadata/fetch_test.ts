@@ -189,6 +189,40 @@ Deno.test("liars who send a little of much and stop don't keep the room for ever
   assert.fail("it was not completed");
 });
 
+Deno.test("liars who send a piece now and then, for hours, leave honest peers their turn, quick ones and slow ones", () => {
+  for (const [liars, pace] of [[3, 100], [12, 100], [12, 40_000]] as const) {
+    const fetch = new MetadataFetch();
+    const tricklers = Array.from({ length: liars }, (_, i) => ({ size: 8_000_000 - i }));
+    for (const liar of tricklers) fetch.join(liar, liar.size);
+    const honest = peer("honest");
+    fetch.join(honest, SIZE);
+    const under: { readonly at: number; readonly peer: PeerKey; readonly piece: number }[] = [];
+    const free = new Map<PeerKey, number>();
+    let candidate;
+    let now = 0;
+    for (; !candidate && now < 3_600_000; now += 500) {
+      for (const { peer, piece } of fetch.poll(now)) {
+        // One answer after the other, the next one just before it would be given up.
+        const at = Math.max(now, free.get(peer) ?? 0) + (peer === honest ? pace / 4 : 14_000);
+        free.set(peer, at);
+        under.push({ at, peer, piece });
+      }
+      for (const answer of under.filter(({ at }) => at <= now)) {
+        under.splice(under.indexOf(answer), 1);
+        const size = answer.peer === honest ? SIZE : (answer.peer as { size: number }).size;
+        const bytes = answer.peer === honest
+          ? pieceOf(whole, answer.piece)
+          : new Uint8Array(pieceSize(size, answer.piece));
+        fetch.data(now, answer.peer, answer.piece, size, bytes);
+      }
+      candidate = fetch.candidate();
+      assert.ok(fetch.held <= 3 * 8 * 1024 * 1024);
+    }
+    assert.ok(candidate?.sources.has(honest), `${liars} liars held it up`);
+    assert.ok(now < 1_200_000, `it took ${now} ms`);
+  }
+});
+
 Deno.test("what can't be a piece, or was not asked for, is refused", () => {
   const fetch = new MetadataFetch();
   const a = peer("a");
