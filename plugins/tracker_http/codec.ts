@@ -154,7 +154,7 @@ function retryIn(field: Bencoded | undefined): number | "never" | undefined {
 }
 
 function readPeers(span: Span | undefined): PeerAddress[] {
-  if (span?.kind === "string") return decodePeers4(span.bytes);
+  if (span?.kind === "string") return decodePeers4(firstPeers(span.bytes, 6));
   if (span?.kind !== "list") return [];
   const peers: PeerAddress[] = [];
   for (const item of span.items.slice(0, MAX_PEERS)) {
@@ -168,7 +168,12 @@ function readPeers(span: Span | undefined): PeerAddress[] {
 }
 
 function readPeers6(span: Span | undefined): PeerAddress[] {
-  return span?.kind === "string" ? decodePeers6(span.bytes) : [];
+  return span?.kind === "string" ? decodePeers6(firstPeers(span.bytes, 18)) : [];
+}
+
+/** The peers of a compact list that are read: the hundred thousand of 1 MiB would hold up everything else. */
+function firstPeers(bytes: Uint8Array, size: number): Uint8Array {
+  return bytes.length % size === 0 ? bytes.subarray(0, MAX_PEERS * size) : bytes;
 }
 
 function value(dict: DictSpan, key: string): Bencoded | undefined {
