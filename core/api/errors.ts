@@ -37,3 +37,27 @@ export function errorText(error: unknown): string {
     return "it threw what can't be shown";
   }
 }
+
+// Frames of a stack beyond these say nothing of where an error arose.
+const MAX_STACK = 10_000;
+
+/** Weft's own code: what it throws at a plugin's mistake is told with the plugin's line, not its own. */
+const KERNEL = new URL("../", import.meta.url).href;
+
+/**
+ * What to say of something that a plugin's code threw: {@link errorText}, and where it arose if it looks like a slip
+ * (a `TypeError`, a `ReferenceError`), since its message alone doesn't tell: `/a/roster.ts:12:7: x is not defined`.
+ */
+export function faultText(error: unknown): string {
+  const text = errorText(error);
+  try {
+    if (!(error instanceof TypeError || error instanceof ReferenceError)) return text;
+    const frames = String(error.stack).slice(0, MAX_STACK).matchAll(/\bfile:\/\/[^()\n]*?:\d+:\d+(?=\)?$)/gm);
+    const at = frames.map(([frame]) => frame).find((frame) => !frame.startsWith(KERNEL));
+    if (at === undefined) return text;
+    const [, url, place] = /^(.*?)(:\d+:\d+)$/.exec(at)!;
+    return `${decodeURIComponent(new URL(url).pathname)}${place}: ${text}`;
+  } catch {
+    return text;
+  }
+}

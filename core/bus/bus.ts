@@ -1,4 +1,4 @@
-import { errorText, PluginError } from "../api/errors.ts";
+import { faultText, PluginError } from "../api/errors.ts";
 import type { Hook, Verb } from "../api/hook.ts";
 import type { Clock } from "../api/host.ts";
 import type { Logger } from "../api/plugin.ts";
@@ -231,7 +231,7 @@ export class Bus {
 
   #report({ plugin, owner, hook, stats }: Registration, error: unknown): PluginError {
     if (error instanceof Barred) return error;
-    const message = errorText(error);
+    const message = faultText(error);
     const failure = new PluginError(plugin, hook.name, message, { cause: error });
     stats.failures++;
     this.#failures?.note(owner, failure);

@@ -1,5 +1,5 @@
 /** A plugin's scope: owns all that one generation of an entry acquires, and undoes it in reverse. @module */
-import { errorText, type PluginError } from "../api/errors.ts";
+import { faultText, type PluginError } from "../api/errors.ts";
 import type {
   Clock,
   Handler,
@@ -150,7 +150,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     try {
       return structuredClone(kept.save()) as Data;
     } catch (error) {
-      this.log.error(`Cannot carry "${key}" over: ${errorText(error)}`);
+      this.log.error(`Cannot carry "${key}" over: ${faultText(error)}`);
       return undefined;
     }
   }
@@ -218,7 +218,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
       try {
         await withDeadline(this.#options.clock, CLEANUP_TIMEOUT, "it did not end", run);
       } catch (error) {
-        this.log.error(`Cannot clean up: ${errorText(error)}`);
+        this.log.error(`Cannot clean up: ${faultText(error)}`);
       }
     }
     this.#cleanup.length = 0;
@@ -274,7 +274,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     try {
       await run();
     } catch (error) {
-      this.log.error(`${what}: ${errorText(error)}`);
+      this.log.error(`${what}: ${faultText(error)}`);
     }
   }
 

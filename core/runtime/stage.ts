@@ -1,5 +1,5 @@
 /** Stages plugins: sets each up in its own scope, or undoes them all. @module */
-import { errorText } from "../api/errors.ts";
+import { faultText } from "../api/errors.ts";
 import { type Clock, ConfigError, type PluginEntry } from "../api/mod.ts";
 import { withDeadline } from "../swarm/deadline.ts";
 import { placeOf } from "./order.ts";
@@ -32,7 +32,7 @@ export async function stagePlugins(
       await withDeadline(clock, SETUP_TIMEOUT, "it did not finish its setup", () => entry.plugin.setup(scope));
     } catch (error) {
       await disposeAll(started);
-      throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${errorText(error)}`]);
+      throw new ConfigError([`${placeOf(entry)}: cannot start "${entry.name}": ${faultText(error)}`]);
     }
   }
   return started;

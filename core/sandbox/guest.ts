@@ -1,4 +1,4 @@
-import { errorText } from "../api/errors.ts";
+import { faultText } from "../api/errors.ts";
 import type { Clock, HostNet, Random } from "../api/host.ts";
 import type { Plugin } from "../api/plugin.ts";
 import { decodeRecorded, isPlugin } from "./description.ts";
@@ -116,7 +116,7 @@ export class Guest {
     try {
       await run();
     } catch (error) {
-      this.#options.post({ say: "failed", message: errorText(error).slice(0, MAX_LINE) });
+      this.#options.post({ say: "failed", message: faultText(error).slice(0, MAX_LINE) });
     }
   }
 }

@@ -1,4 +1,4 @@
-import { errorText } from "../api/errors.ts";
+import { faultText } from "../api/errors.ts";
 import type { Clock } from "../api/host.ts";
 import type { GatherStream, Handler } from "../api/hook.ts";
 import type { GuestHandler } from "./guest_scope.ts";
@@ -31,7 +31,7 @@ export class GuestCall {
     } catch (error) {
       if (this.#controller.signal.aborted) return;
       this.#flush();
-      this.#post({ say: "error", call: this.#call, message: errorText(error).slice(0, MAX_LINE) });
+      this.#post({ say: "error", call: this.#call, message: faultText(error).slice(0, MAX_LINE) });
     }
   }
 

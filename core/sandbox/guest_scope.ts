@@ -1,4 +1,4 @@
-import { errorText } from "../api/errors.ts";
+import { faultText } from "../api/errors.ts";
 import type { Clock, HostNet, Random, Timer } from "../api/host.ts";
 import { swarmAdded } from "../api/hooks.ts";
 import { type Handler, type Hook, hookId, type Verb } from "../api/hook.ts";
@@ -136,7 +136,7 @@ export class GuestScope implements PluginScope<unknown> {
         carried.push({ key, version, data: copyPlain(save(), CARRY_LIMITS) });
       } catch (error) {
         this.#saves.delete(key); // said once
-        this.log.error(`Cannot carry "${key}": ${errorText(error)}`);
+        this.log.error(`Cannot carry "${key}": ${faultText(error)}`);
       }
     }
     return carried;
@@ -154,7 +154,7 @@ export class GuestScope implements PluginScope<unknown> {
     try {
       await run();
     } catch (error) {
-      this.log.error(`${what}: ${errorText(error)}`);
+      this.log.error(`${what}: ${faultText(error)}`);
     }
   }
 

@@ -195,6 +195,24 @@ Deno.test("mistakes in plugin files are told with the profile's place and the fi
     assert.equal(lines.length, expected.length, error);
   }));
 
+Deno.test("a slip in a plugin's setup is told with the profile's place and the file's", () =>
+  inFolder(async (folder) => {
+    const plugin = `import { definePlugin, object } from "weft";
+export default definePlugin({
+  name: "slip",
+  config: object({}),
+  setup: (plugin) => plugin.config.url.length,
+});
+`;
+    await Deno.writeTextFile(`${folder}/slip.js`, plugin);
+    await Deno.writeTextFile(`${folder}/weft.yaml`, 'listen: "127.0.0.1:0"\nplugins:\n  - use: ./slip.js\n');
+    const { code, error } = await weft(folder, "run", "weft.yaml");
+    assert.equal(code, 2);
+    const told =
+      /^weft\.yaml:3:5: cannot start "\.\/slip\.js": \/slip\.js:5:40: Cannot read properties of undefined \(reading 'length'\)$/m;
+    assert.match(error.replaceAll(folder, ""), told);
+  }));
+
 Deno.test({
   name: "a package from npm is a plugin like others, also in what it imports as weft",
   ignore: binary !== undefined || !("registerHooks" in modules),
