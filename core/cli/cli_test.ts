@@ -258,6 +258,14 @@ Deno.test("seed checks first, serves until interrupted, and refuses data that is
     assert.match(terminal.errors, /1 of 4 pieces are missing or differ/);
   }));
 
+Deno.test("seed makes no folder where there is none", () =>
+  inWorld(async (world) => {
+    await makeTorrent(world);
+    const { code, error } = await world.done("seed", "data.torrent", "--data", "dta");
+    assert.deepEqual([code, error], [2, 'weft: There is no folder "/home/dta"\n']);
+    assert.equal(await world.host.disk.stat("/home/dta"), undefined);
+  }));
+
 Deno.test("get --seed and seed end with 0 when the swarm reached its seeding goal", () =>
   inWorld(async (world) => {
     await makeTorrent(world);

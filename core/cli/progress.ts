@@ -52,9 +52,11 @@ export function percent(share: number): string {
   return `${Math.floor(share * 100)}%`;
 }
 
-/** `listening on [::]:6881`, or why not. */
+/** `listening on [::]:6881`, or why not. Transports share an address, which is told once. */
 export function listeningText(listening: readonly string[]): string {
-  return listening.length > 0 ? `listening on ${listening.join(", ")}` : "not listening: no plugin is a transport";
+  return listening.length > 0
+    ? `listening on ${[...new Set(listening)].join(", ")}`
+    : "not listening: no plugin is a transport";
 }
 
 function figures(swarm: SwarmSnapshot): string[] {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import type { SwarmSnapshot } from "../api/mod.ts";
-import { percent, progressBlock, progressLine, shareDone } from "./progress.ts";
+import { listeningText, percent, progressBlock, progressLine, shareDone } from "./progress.ts";
 
 async function swarm(change: Partial<SwarmSnapshot>): Promise<SwarmSnapshot> {
   const runtime = new FakeRuntime();
@@ -54,4 +54,9 @@ Deno.test("percent() reaches 100 only when everything is there", async () => {
   assert.equal(percent(0.9999), "99%");
   assert.equal(percent(shareDone(await swarm({ wantedDone: 2048 }))), "100%");
   assert.equal(percent(shareDone(await swarm({ wanted: 0, wantedDone: 0 }))), "100%");
+});
+
+Deno.test("listeningText() tells once an address that several transports share", () => {
+  assert.equal(listeningText(["[::]:6881", "[::]:6881", "127.0.0.1:1"]), "listening on [::]:6881, 127.0.0.1:1");
+  assert.equal(listeningText([]), "not listening: no plugin is a transport");
 });

@@ -38,6 +38,8 @@ export function addSeed(program: Program, context: Context): void {
       const read = await readSource(context, torrent);
       if (read.kind === "magnet") throw usageError("Cannot seed a magnet link: its .torrent file is needed");
       const data = resolvePath(context.cwd, options.data);
+      // Else the folder would be made, for the state, wherever a slip of the pen points to.
+      if ((await context.host.disk.stat(data))?.kind !== "directory") throw usageError(`There is no folder "${data}"`);
       const settings = await oneSwarmSettings(context, options, data, read.key);
       await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
         // What an earlier run knew counts for nothing: the data is checked, or trusted, as it is now.
