@@ -31,6 +31,8 @@ const MIN_SLOTS = 2;
 const SHARE_TURN = 60_000;
 // Bytes per second of a limit that a swarm has however little it used so far.
 const MIN_RATE = 4 * 1024;
+// Digits of an id's beginning: with fewer, the next swarm that is added could well begin with the same ones.
+const MIN_PREFIX = 4;
 const REQ2 = new TextEncoder().encode("req2");
 // Addresses whose incoming connections are counted at once.
 const MAX_COUNTED_ADDRESSES = 10_000;
@@ -85,7 +87,10 @@ export class Swarms {
     const text = id.toLowerCase();
     const exact = this.#byKey.get(text) ?? this.#byWireId.get(text);
     if (exact) return exact;
-    const matching = [...this.all].filter((swarm) => text.length >= 4 && swarm.id.key.startsWith(text));
+    if (text.length < MIN_PREFIX) {
+      throw new CommandError(`No swarm "${id}" here: the beginning of an id has at least ${MIN_PREFIX} digits`);
+    }
+    const matching = [...this.all].filter((swarm) => swarm.id.key.startsWith(text));
     if (matching.length === 1) return matching[0];
     throw new CommandError(
       matching.length === 0 ? `No swarm "${id}" here` : `"${id}" could be ${matching.length} swarms; give more digits`,

@@ -107,7 +107,7 @@ Deno.test("a swarm is found by its key, by its wire id, and by a prefix that no 
   const key = all[0].id.key;
   assert.equal(swarms.get(key), all[0] as unknown);
   assert.equal(swarms.get("0001E"), all[0] as unknown);
-  assert.throws(() => swarms.get("000"), /No swarm "000" here/);
+  assert.throws(() => swarms.get("000"), /No swarm "000" here: the beginning of an id has at least 4 digits/);
   assert.equal(swarms.find(all[7].id.wireIds[0].hex), all[7] as unknown);
   swarms.delete(all[0] as unknown as Swarm);
   assert.throws(() => swarms.get(key), /No swarm/);
