@@ -66,7 +66,7 @@ export class GuestScope implements PluginScope<unknown> {
       after: (milliseconds, run) => this.#after(milliseconds, run),
       turn: () => options.clock.turn(),
     };
-    const egress = new Egress({ allow: guardRules(options.grants) });
+    const egress = new Egress({ allow: guardRules(options.grants), setting: "permissions.net" });
     this.net = createPluginNet({ host: { net: options.net }, egress, scopeSignal: this.#abort.signal });
   }
 

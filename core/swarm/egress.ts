@@ -55,8 +55,12 @@ export class Egress {
   /** What `egress.allow` lists. */
   #allowed: DisposableStack;
 
+  /** The setting that lists addresses with their port, where it isn't `egress.allow`: refusals name it. */
+  readonly #setting: string | undefined;
+
   /** @throws {ConfigError} on an entry that can't be read */
-  constructor({ allow }: { readonly allow: readonly string[] }) {
+  constructor({ allow, setting }: { readonly allow: readonly string[]; readonly setting?: string }) {
+    this.#setting = setting;
     this.#allowed = this.#grantAll(allow);
   }
 
@@ -84,13 +88,18 @@ export class Egress {
     if (nearness === 0 || this.#listed("ip", ip, port)) return undefined;
     if (nearness === undefined) {
       const what = METADATA.has(ip) ? "a metadata address" : SCOPE_WORDS[scope];
-      return `Cannot connect to ${address.key}: ${what} is not allowed; list "${ip}" under egress.allow`;
+      return `Cannot connect to ${address.key}: ${what} is not allowed; ${this.#remedy(address, ip)}`;
     }
     if (nearness <= sourceNearness(from) || this.#listed("scope", scope, port) || this.#covered(address)) {
       return undefined;
     }
     return `Cannot connect to ${address.key}: ${SCOPE_WORDS[scope]} is not allowed here; ` +
-      `list "${scope}" or "${ip}" under egress.allow`;
+      this.#remedy(address, scope, ip);
+  }
+
+  #remedy({ key }: PeerAddress, ...words: readonly string[]): string {
+    if (this.#setting !== undefined) return `list ${quote(key)} under ${this.#setting}`;
+    return `list ${words.map(quote).join(" or ")} under egress.allow`;
   }
 
   /** Allows what the user named (in the words of `egress.allow`) until disposed of; each grant counts for itself. */

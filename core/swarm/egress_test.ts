@@ -117,6 +117,10 @@ Deno.test("Egress.check() names the setting that would allow the address", () =>
     egress.check(peerAddress("169.254.169.254", 80), { trusted: true }),
     'Cannot connect to 169.254.169.254:80: a metadata address is not allowed; list "169.254.169.254" under egress.allow',
   );
+  assert.equal(
+    new Egress({ allow: [], setting: "permissions.net" }).check(peerAddress("::1", 80)),
+    'Cannot connect to [::1]:80: loopback is not allowed here; list "[::1]:80" under permissions.net',
+  );
 });
 
 Deno.test("Egress.grant() allows until every grant of the same address is disposed of", () => {

@@ -1,4 +1,5 @@
-import { type HostPort, parseHostPort, parseIp, type PeerAddress } from "../../wire/mod.ts";
+import { type ByteStream, type HttpRequest, NetError } from "../../api/host.ts";
+import { type HostPort, parseHostPort, parseIp, type PeerAddress, quote } from "../../wire/mod.ts";
 import { DenoNet } from "./net.ts";
 
 // Names that a guest resolved and that were granted to it; far more than any profile lists.
@@ -19,7 +20,21 @@ export class GrantedNet extends DenoNet {
     this.#grants = grants === true ? [] : grants.map(readGrant);
   }
 
-  override async resolve(name: string): Promise<readonly string[]> {
+  override connect(to: PeerAddress, options?: { signal?: AbortSignal }): Promise<ByteStream> {
+    return super.connect(to, options).catch((error) => refused(error, `connect to ${to.key}`, to.key));
+  }
+
+  override http(request: HttpRequest): Promise<Response> {
+    const { connectTo, url } = request;
+    const target = connectTo && "ip" in connectTo ? connectTo.key : url.host;
+    return super.http(request).catch((error) => refused(error, `connect to ${target}`, target));
+  }
+
+  override resolve(name: string): Promise<readonly string[]> {
+    return this.#resolve(name).catch((error) => refused(error, `resolve "${name}"`, name));
+  }
+
+  async #resolve(name: string): Promise<readonly string[]> {
     const host = name.toLowerCase();
     const grants = this.#grants.filter((grant) => grant.host === host);
     if (grants.length === 0 || parseIp(name)) return await super.resolve(name);
@@ -48,6 +63,17 @@ export class GrantedNet extends DenoNet {
       conn.close();
     }
   }
+}
+
+/** Throws `error`; where Deno found no permission, it names the key of the profile that grants it, not Deno's flag. */
+function refused(error: unknown, action: string, target: string): never {
+  const cause = error instanceof NetError ? error.cause : error;
+  const { name, code, syscall } = (cause ?? {}) as { name?: string; code?: string; syscall?: string };
+  // Deno's look-ups say it in Node's manner; a firewall's EPERM is of other calls.
+  if (name !== "NotCapable" && !(code === "EPERM" && syscall === "getaddrinfo")) throw error;
+  throw new NetError("denied", `Cannot ${action}: it is not granted; list ${quote(target)} under permissions.net`, {
+    cause: error,
+  });
 }
 
 function readGrant(grant: string): { host: string; port?: number } {

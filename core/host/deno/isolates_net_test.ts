@@ -39,6 +39,22 @@ Deno.test("another port or another name is refused", async () => {
   assert.match(String(await apart(["example.org"], `return await net.resolve("localhost");`)), /Cannot resolve/);
 });
 
+Deno.test("what is not granted names the key that grants it", async () => {
+  const said = async (grant: string, body: string): Promise<unknown> => await apart([grant], body);
+  assert.equal(
+    await said("localhost:8", `await net.connect(peerAddress("127.0.0.1", 9));`),
+    'NetError: Cannot connect to 127.0.0.1:9: it is not granted; list "127.0.0.1:9" under permissions.net',
+  );
+  assert.equal(
+    await said("localhost:8", `await net.http({ url: new URL("http://127.0.0.1:9/") });`),
+    'NetError: Cannot connect to 127.0.0.1:9: it is not granted; list "127.0.0.1:9" under permissions.net',
+  );
+  assert.equal(
+    await said("localhost:8", `await net.resolve("peers.example");`),
+    'NetError: Cannot resolve "peers.example": it is not granted; list "peers.example" under permissions.net',
+  );
+});
+
 Deno.test("with the whole network granted it is the network", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const [stream, conn] = await Promise.all([
