@@ -1,4 +1,4 @@
-import { NetError } from "weft";
+import { NetError, ProtocolError } from "weft";
 import { DelayHistory } from "./delay_history.ts";
 import { Ledbat } from "./ledbat.ts";
 import {
@@ -39,6 +39,9 @@ const CLOSE_LIMIT = 30_000;
 // ... and then waits so long for the other side's end, and so long to acknowledge that once more (ms).
 const LINGER = 5_000;
 const LAST_ACKS = 1_000;
+// Acknowledgements of what was never sent. Nobody's mistake: only who doesn't see our packets has to guess, such as who
+// sends in another's name to have us flood that one.
+const MAX_FALSE_ACKS = 100;
 // Clocks don't jump: a difference beyond this (microseconds) is another path.
 const MAX_DRIFT = 10_000;
 
@@ -79,6 +82,7 @@ export class Connection {
   #closing = false;
   #goneAt = Infinity;
   #lingering: "no" | "for their end" | "for last acks" = "no";
+  #falseAcks = 0;
   #unacked = 0;
   #ackNow = false;
   #ackAt = Infinity;
@@ -143,7 +147,10 @@ export class Connection {
     this.#measure(now, packet);
     const mask = packet.sackLength > 0 ? bytes.subarray(packet.sack, packet.sack + packet.sackLength) : undefined;
     const bare = packet.type === PacketType.state;
-    if (!this.#sender.acknowledge(now, packet.ack, mask, bare, packet.window)) return;
+    if (!this.#sender.acknowledge(now, packet.ack, mask, bare, packet.window)) {
+      if (++this.#falseAcks > MAX_FALSE_ACKS) this.reset(new ProtocolError("Cannot take acks of what was not sent"));
+      return;
+    }
     if (!bare) this.#take(now, receiver, packet, bytes);
     this.#settle(now);
   }

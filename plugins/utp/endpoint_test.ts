@@ -209,3 +209,26 @@ Deno.test("one address has 500 connections at most, and connections that were re
   connect(world, endpoint, peerAddress("198.51.100.1", 6881), 1);
   assert.equal(accepted.length, 4_502);
 });
+
+Deno.test("who guesses what to acknowledge is cut off: it does not see what we send, and perhaps is not where it says", async () => {
+  using world = new World();
+  const { simulation } = world;
+  const endpoint = world.endpoint(US);
+  endpoint.listen((stream) => {
+    const write = async (): Promise<void> => {
+      for (;;) await stream.write(new Uint8Array(100_000));
+    };
+    write().catch(() => {});
+  });
+  connect(world, endpoint, THEM, 7);
+  let [spent, got] = [0, 0];
+  // As many guesses as there are numbers, twice over, faster than anything is sent again.
+  for (let i = 0; i < 2 * 0x10000; i += 3) {
+    endpoint.take(packet(PacketType.state, 8, 3, i & 0xffff), THEM);
+    spent += HEADER_LENGTH;
+    if (i % 999 === 0) await simulation.run(10);
+    for (const { bytes } of world.sent.splice(0)) got += bytes.length;
+  }
+  assert.ok(got < spent, `${got} bytes were sent to it for ${spent}`);
+  assert.equal(endpoint.size, 0);
+});
