@@ -31,8 +31,10 @@ export interface Schema<T> {
   decode(node: ConfigNode): T | undefined;
   /** Shown by `weft plugins` and in errors: `"duration"`, `"string"`. */
   readonly expects: string;
-  /** What an absent value becomes; schemas without it are required. */
-  readonly fallback?: { readonly value: T };
+  /** What an absent value becomes, and how the user would write it; schemas without it are required. */
+  readonly fallback?: { readonly value: T; readonly written?: unknown };
+  /** The keys of a mapping that has no others, as `weft plugins NAME` lists them. */
+  readonly keys?: Readonly<Record<string, Schema<unknown>>>;
 }
 
 /** What a schema decodes to. */
@@ -58,7 +60,7 @@ export function scalar<T>(
   const { default: standard, check } = options;
   return {
     expects,
-    fallback: standard === undefined ? undefined : { value: read(standard) },
+    fallback: standard === undefined ? undefined : { value: read(standard), written: standard },
     decode(node) {
       const written = node.value ?? standard;
       let value: T;

@@ -63,6 +63,7 @@ export function object<const S extends Readonly<Record<string, Schema<unknown>>>
   };
   return {
     expects,
+    keys: shape,
     fallback: optional ? { value: build((key) => shape[key].fallback?.value) } : undefined,
     decode(node) {
       const value = node.value == null && optional ? {} : node.value;
@@ -90,6 +91,7 @@ export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
 export function withDefault<T>(schema: Schema<T>, value: NoInfer<T>): Schema<T> {
   return {
     expects: schema.expects,
+    ...(schema.keys && { keys: schema.keys }),
     fallback: { value },
     decode: (node) => node.value == null ? value : schema.decode(node),
   };

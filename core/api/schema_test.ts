@@ -125,3 +125,22 @@ Deno.test("a schema whose default does not fit throws where it is written", () =
 Deno.test("decodeValue() speaks of the configuration where there is no path", () => {
   assert.deepEqual(problems(roster, 1, ""), ["the configuration must be a mapping, current value is 1"]);
 });
+
+Deno.test("object() lists its keys, each with its default as the user would write it", () => {
+  const { keys } = withDefault(
+    object({ every: duration({ default: "5m" }), word: optional(string()), port: integer() }),
+    {
+      every: 1,
+      word: undefined,
+      port: 2,
+    },
+  );
+  assert.deepEqual(
+    Object.entries(keys!).map(([key, { expects, fallback }]) => [key, expects, fallback]),
+    [
+      ["every", "a duration such as 30s, 5m or 1h30m", { value: 300_000, written: "5m" }],
+      ["word", "a text", { value: undefined }],
+      ["port", "a whole number", undefined],
+    ],
+  );
+});

@@ -1,5 +1,5 @@
 /** `weft plugins`: the entries of a running Weft, and the built-ins. @module */
-import { didYouMean, type Plugin } from "../api/mod.ts";
+import { didYouMean, type Plugin, type Schema } from "../api/mod.ts";
 import { findWeft, profileHelp, stateHelp, stateOf } from "./connection.ts";
 import { type Context, exitCodes, usageError } from "./environment.ts";
 import type { Program } from "./options.ts";
@@ -10,7 +10,7 @@ const details = `
 Examples:
   weft plugins                   what runs with ./weft.db, and the built-ins
   weft plugins --hooks           also calls, failures and time by hook
-  weft plugins tracker_http      a built-in, and how a profile uses it`;
+  weft plugins tracker_http      a built-in, its settings, and how a profile uses it`;
 
 /** Adds the command. */
 export function addPlugins(program: Program, context: Context): void {
@@ -66,18 +66,40 @@ async function builtinText({ builtins }: Context, name: string, json: boolean): 
     const known = Object.keys(builtins);
     throw usageError(`There is no built-in "${name}"${didYouMean(name, known) || `; they are ${known.join(", ")}`}`);
   }
-  const shown = facts((await builtins[name]()).default);
+  const { default: plugin } = await builtins[name]();
+  const shown = facts(plugin);
   if (json) return JSON.stringify(shown, null, 2) + "\n";
   // Loaded only here: nothing else of a running command writes YAML.
   const { stringify } = await import("yaml");
   const entry = { use: shown.name, ...(shown.example && { with: shown.example }) };
+  const keys = Object.entries(plugin.config.keys ?? {});
   return `${shown.name}: ${shown.summary}\n\n${
     table([
       ["needs", shown.needs.join(", ") || "nothing"],
       ["provides", shown.provides.join(", ") || "nothing"],
-      ["with", shown.config],
+      ...(keys.length > 0 ? [] : [["with", plugin.config.keys ? "nothing" : shown.config]]),
     ])
-  }\nIn a profile, for example:\n\n${indent(stringify({ plugins: [entry] }))}`;
+  }\n${keys.length > 0 ? `${keysText(keys)}\n` : ""}In a profile, for example:\n\n${
+    indent(stringify({ plugins: [entry] }))
+  }`;
+}
+
+/** The keys of an entry's `with`, a row each. */
+function keysText(keys: readonly (readonly [string, Schema<unknown>])[]): string {
+  const rows = keys.map(([key, { expects, fallback }]) => [
+    key,
+    expects,
+    fallback ? valueText(fallback.written ?? fallback.value) : "required",
+  ]);
+  return table([["with", "what it is", "default"], ...rows]);
+}
+
+/** A value as a profile has it, in short. */
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(valueText).join(", ") || "none";
+  if (typeof value !== "object" || value === null) return String(value ?? "-");
+  if ("host" in value && "port" in value) return `${value.host}:${value.port}`;
+  return JSON.stringify(value);
 }
 
 function facts({ name, summary = "", needs = [], provides = [], config, example }: Plugin) {

@@ -58,11 +58,15 @@ Deno.test("plugins NAME shows one built-in, with an entry to copy into a profile
     await simulation.hold(import("yaml"));
     const { code, out } = await done("plugins", "peers");
     assert.equal(code, 0);
-    assert.match(out, /^peers: Does what peers does\n\nneeds +nothing\nprovides +peers\.discover\nwith +a mapping\n/);
+    assert.match(
+      out,
+      /^peers: Does what peers does\n\nneeds +nothing\nprovides +peers\.discover\n\nwith +what it is +default\npeers +a list +required\n\nIn a/,
+    );
     assert.ok(
       out.endsWith("  plugins:\n    - use: peers\n      with:\n        peers:\n          - 192.0.2.7:6881\n"),
       out,
     );
+    assert.match((await done("plugins", "tcp")).out, /^with +nothing\n\nIn a profile/m);
     assert.ok((await done("plugins", "tcp")).out.endsWith("  plugins:\n    - use: tcp\n"));
     const { code: refused, error } = await done("plugins", "pers");
     assert.deepEqual([refused, error], [2, 'weft: There is no built-in "pers", did you mean "peers"?\n']);
