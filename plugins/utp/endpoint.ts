@@ -18,8 +18,9 @@ import { SynCookies } from "./syn_cookies.ts";
 
 // The first packets of a dialer may be lost; the cookie is found again from those that follow.
 const LATE_FIRST = 4;
-// Answers to SYNs a second: what a flood may cost us.
+// Answers to SYNs a second: what a flood may cost us. And to one host or IPv6 network: it must not use them all up.
 const MAX_ANSWERS = 1_000;
+const MAX_ANSWERS_TO_ONE = 50;
 const SECOND = 1_000;
 // More than any runtime keeps open; each may hold a window of bytes.
 const MAX_CONNECTIONS = 4_000;
@@ -61,6 +62,7 @@ export class Endpoint {
   #timerAt = Infinity;
   #answers = 0;
   #answersSince = 0;
+  readonly #answersTo = new Map<string, number>();
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -165,9 +167,17 @@ export class Endpoint {
 
   /** A SYN is answered in its own length, and forgotten. */
   #answerSyn(now: number, packet: Packet, from: PeerAddress): boolean {
-    if (now - this.#answersSince >= SECOND) [this.#answers, this.#answersSince] = [0, now];
-    const flow = ++this.#answers > MAX_ANSWERS ? undefined : this.#options.udp.open(from);
+    if (now - this.#answersSince >= SECOND) {
+      [this.#answers, this.#answersSince] = [0, now];
+      this.#answersTo.clear();
+    }
+    const holder = holderOf(from);
+    const before = this.#answersTo.get(holder) ?? 0;
+    const spent = this.#answers >= MAX_ANSWERS || before >= MAX_ANSWERS_TO_ONE;
+    const flow = spent ? undefined : this.#options.udp.open(from);
     if (!flow) return true;
+    this.#answers++;
+    this.#answersTo.set(holder, before + 1);
     const answer = new Uint8Array(HEADER_LENGTH);
     writeHeader(answer, {
       type: PacketType.state,
