@@ -56,7 +56,7 @@ export function percent(share: number): string {
 export function listeningText(listening: readonly string[]): string {
   return listening.length > 0
     ? `listening on ${[...new Set(listening)].join(", ")}`
-    : "not listening: no plugin is a transport";
+    : "not listening for peers: no plugin is a transport";
 }
 
 function figures(swarm: SwarmSnapshot): string[] {

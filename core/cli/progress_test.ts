@@ -58,5 +58,5 @@ Deno.test("percent() reaches 100 only when everything is there", async () => {
 
 Deno.test("listeningText() tells once an address that several transports share", () => {
   assert.equal(listeningText(["[::]:6881", "[::]:6881", "127.0.0.1:1"]), "listening on [::]:6881, 127.0.0.1:1");
-  assert.equal(listeningText([]), "not listening: no plugin is a transport");
+  assert.equal(listeningText([]), "not listening for peers: no plugin is a transport");
 });
