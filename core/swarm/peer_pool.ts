@@ -1,5 +1,5 @@
 import type { OpenedStream, Random } from "../api/mod.ts";
-import type { PeerAddress } from "../wire/mod.ts";
+import { holderOf, type PeerAddress } from "../wire/mod.ts";
 import { BanList } from "./ban_list.ts";
 import { peerPriority } from "./peer_priority.ts";
 import { PeerShares } from "./peer_shares.ts";
@@ -148,7 +148,7 @@ export class PeerPool {
       this.#survey = undefined;
       return known;
     }
-    if (this.isBanned(address.ip) || this.isBanned(address.key)) return undefined;
+    if ([address.ip, holderOf(address), address.key].some((target) => this.isBanned(target))) return undefined;
     if (!trusted && (this.#perIp.get(address.ip) ?? 0) >= this.#maxPerIp) return undefined;
     if (this.#peers.size >= this.#maxPeers) {
       const victim = this.#shares.victim(now, source, { inUse: isInUse, force: trusted });
@@ -241,13 +241,17 @@ export class PeerPool {
     });
   }
 
-  /** Bans an IP or one address (`address.key`), and returns those of its peers that are connected, to be closed. */
+  /**
+   * Bans an IP, who holds it (see {@link holderOf}) or one address (`address.key`), and returns those of its peers that
+   * are connected, to be closed.
+   */
   ban(target: string, reason: string): PoolPeer[] {
     this.#bans.add(target, reason);
     this.#survey = undefined;
     const connected: PoolPeer[] = [];
     for (const peer of this.#peers.values()) {
-      if (peer.address.ip !== target && peer.address.key !== target) continue;
+      const { address } = peer;
+      if (address.ip !== target && address.key !== target && holderOf(address) !== target) continue;
       peer.banned = true;
       peer.lastError = reason;
       if (peer.connected) connected.push(peer);
@@ -255,7 +259,7 @@ export class PeerPool {
     return connected;
   }
 
-  /** Whether this IP, or this address (`address.key`), is banned. An address is also banned with its IP: ask for both. */
+  /** Whether this is banned: an IP, who holds it, or an address (`address.key`), which is also banned with the others. */
   isBanned(target: string): boolean {
     return this.#bans.reason(target) !== undefined;
   }

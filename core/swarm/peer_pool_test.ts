@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Random } from "../api/mod.ts";
-import { peerAddress, peerAddressFromBytes } from "../wire/mod.ts";
+import { holderOf, peerAddress, peerAddressFromBytes } from "../wire/mod.ts";
 import { PeerPool, type PeerPoolOptions } from "./peer_pool.ts";
 import { peerPriority } from "./peer_priority.ts";
 
@@ -145,6 +145,17 @@ Deno.test("PeerPool dials the port that a peer came from only once someone names
   assert.equal(peers.next(0), undefined);
   peers.add(0, address(1, 50_123), "dht");
   assert.equal(peers.next(0)!.address.key, key);
+});
+
+Deno.test("PeerPool bans an IPv6 network, of which a liar may have every address", () => {
+  const peers = pool();
+  const near = peers.add(0, peerAddress("2600:1:2:3::1", 6881), "dht")!;
+  const far = peers.add(0, peerAddress("2600:1:2:4::1", 6881), "dht")!;
+  for (const { address } of [near, far]) peers.connected(address.key);
+  assert.deepEqual(peers.ban(holderOf(near.address), "sent 5 bad pieces"), [near]);
+  assert.equal(peers.add(0, peerAddress("2600:1:2:3::2", 6881), "incoming"), undefined);
+  assert.ok(peers.add(0, peerAddress("2600:1:2:4::2", 6881), "incoming"));
+  assert.equal(far.banned, false);
 });
 
 Deno.test("PeerPool bans an IP with every port, or one address alone", () => {

@@ -433,7 +433,7 @@ export class SwarmPeers {
   }
 }
 
-/** Whom to ban for a peer's deed: its IP on the internet; on a LAN or behind one address, where many live, only itself. */
-function banTarget({ ip, key }: PeerAddress): string {
-  return ipScope(ip) === "public" ? ip : key;
+/** Whom to ban for a peer's deed: who holds its IP on the internet; on a LAN or loopback, where many live, only itself. */
+function banTarget(address: PeerAddress): string {
+  return ipScope(address.ip) === "public" ? holderOf(address) : address.key;
 }

@@ -253,7 +253,7 @@ export class Swarms {
     let swarm: Swarm | undefined;
     const own = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
-      if (!swarm || swarm.peers.pool.isBanned(ip) || swarm.peers.pool.isBanned(key)) return undefined;
+      if (!swarm || [ip, holder, key].some((target) => swarm!.peers.pool.isBanned(target))) return undefined;
       return { infoHash, peerId: swarm.peerId, dht: swarm.dhtPort > 0 };
     };
     try {
