@@ -1,7 +1,10 @@
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DiskError } from "../../api/host.ts";
 import { diskError } from "./disk_error.ts";
+
+// How often to begin again where folders come and go just then.
+const MAX_TRIES = 10;
 
 /**
  * Tells when files may have changed. Their folders are watched, not they themselves: editors replace a file by another
@@ -44,6 +47,7 @@ export class DiskWatch implements Disposable {
         const stale = isAbove || this.#targets().symmetricDifference(targets).size > 0;
         if (stale) {
           watcher.close();
+          this.#watcher = undefined;
           this.#start();
         }
         this.#changed();
@@ -63,6 +67,24 @@ export class DiskWatch implements Disposable {
 
 /** Watches the folders, or for each that is missing the nearest one above it. */
 function watchFolders(wanted: ReadonlySet<string>): Deno.FsWatcher {
+  for (let tries = 1;; tries++) {
+    const folders = nearest(wanted);
+    const before = identity(folders);
+    let watcher: Deno.FsWatcher;
+    try {
+      watcher = Deno.watchFs([...folders], { recursive: false });
+    } catch (error) {
+      if (tries < MAX_TRIES) continue; // one may have gone meanwhile
+      throw diskError(error, "watch", [...folders].join('", "'));
+    }
+    // What came or went before it was watched is not told of.
+    if (tries === MAX_TRIES || identity(nearest(wanted)) === before) return watcher;
+    watcher.close();
+  }
+}
+
+/** The folders that there are: of one that is missing, the nearest above it. */
+function nearest(wanted: ReadonlySet<string>): ReadonlySet<string> {
   const folders = new Set<string>();
   for (let folder of wanted) {
     if (!mayRead(folder)) {
@@ -71,11 +93,15 @@ function watchFolders(wanted: ReadonlySet<string>): Deno.FsWatcher {
     while (!realPath(folder) && dirname(folder) !== folder) folder = dirname(folder);
     folders.add(folder);
   }
-  try {
-    return Deno.watchFs([...folders], { recursive: false });
-  } catch (error) {
-    throw diskError(error, "watch", [...folders].join('", "'));
-  }
+  return folders;
+}
+
+/** Which folders these are: one of the same name, or even of the same inode, may be another. */
+function identity(folders: ReadonlySet<string>): string {
+  return [...folders].map((folder) => {
+    const { dev, ino, birthtimeMs } = mayRead(folder) && statSync(folder, { throwIfNoEntry: false }) || {};
+    return `${folder} ${dev} ${ino} ${birthtimeMs}`;
+  }).join("\n");
 }
 
 /** Deno would ask, and stop the whole process until somebody answers. */

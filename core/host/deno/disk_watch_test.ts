@@ -41,3 +41,32 @@ Deno.test({
     }
   },
 });
+
+Deno.test("DiskWatch goes on when a folder on the way is replaced, however soon the next one comes", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "weft-watch-" });
+  const file = `${folder}/a/b/profile.yaml`;
+  const make = async (text: string): Promise<void> => {
+    await Deno.mkdir(`${folder}/a/b`, { recursive: true });
+    await Deno.writeTextFile(file, text);
+  };
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 25));
+  try {
+    await make("first");
+    for (let round = 0; round < 20; round++) {
+      let told = 0;
+      using _watch = new DiskWatch([file], () => told++);
+      await Deno.remove(`${folder}/a`, { recursive: true });
+      await make("replaced");
+      // What the replacement itself is told by comes first.
+      for (let before = -1; before !== told; await pause()) before = told;
+      const before = told;
+      for (let tries = 0; told === before; tries++) {
+        assert.ok(tries < 200, `nobody was told in round ${round}`);
+        await Deno.writeTextFile(file, "changed");
+        await pause();
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
