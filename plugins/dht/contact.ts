@@ -74,11 +74,6 @@ export function isSecure({ id, address }: Contact): boolean {
   return !isPublic(address) || isSecureId(id, parseIp(address.ip)!.bytes);
 }
 
-/** What stands for whoever holds an address: the IPv4 address, or the /64 of IPv6, of which anybody has 2^64. */
-export function holderOf(address: PeerAddress): string {
-  return address.family === 4 ? address.ip : byteString(encodeAddress(address).subarray(0, 8));
-}
-
 /** The network that an address belongs to, where one party may well have all of it: /24 of IPv4, /48 of IPv6. */
 export function networkOf(address: PeerAddress): string {
   const { ip, family } = address;

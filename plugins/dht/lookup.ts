@@ -1,6 +1,6 @@
 /** An iterative lookup: asks ever closer nodes until the closest have answered. @module */
-import type { PeerAddress } from "weft";
-import { type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { holderOf, type PeerAddress } from "weft";
+import { type Contact, isPublic, isSecure, networkOf } from "./contact.ts";
 import { compareDistance, type NodeId } from "./node_id.ts";
 import { K, type Secure } from "./routing_table.ts";
 

@@ -1,7 +1,6 @@
 /** The peers that others announced to us (BEP 5), within limits. @module */
-import { type PeerAddress, peerAddress, type Random } from "weft";
+import { holderOf, type PeerAddress, peerAddress, type Random } from "weft";
 import { addToBloom, BLOOM_LENGTH } from "./bloom.ts";
-import { holderOf } from "./contact.ts";
 import type { NodeId } from "./node_id.ts";
 
 // Peers announce every 15 minutes or so; who missed two is gone (ms).

@@ -1,6 +1,5 @@
 /** Tokens of BEP 5: they prove that whoever announces receives what is sent to its address. @module */
-import { bytesEqual, fromByteString, type PeerAddress, type Random, sha1 } from "weft";
-import { holderOf } from "./contact.ts";
+import { bytesEqual, holderOf, type PeerAddress, type Random, sha1, utf8Encode } from "weft";
 
 // A secret is used for so long, and believed for as long again: a token lives 5 to 10 minutes (ms).
 const ROTATION = 5 * 60_000;
@@ -54,7 +53,7 @@ export class Tokens {
 }
 
 function tokenOf(secret: Uint8Array, address: PeerAddress): Uint8Array {
-  const holder = fromByteString(holderOf(address));
+  const holder = utf8Encode(holderOf(address));
   const input = new Uint8Array(SECRET_LENGTH + holder.length);
   input.set(secret);
   input.set(holder, SECRET_LENGTH);
