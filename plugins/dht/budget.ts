@@ -1,6 +1,5 @@
 /** Whom to serve, and how much: budgets of queries, and which addresses have proved to be who they say. @module */
-import type { PeerAddress } from "weft";
-import { holderOf } from "./contact.ts";
+import { holderOf, type PeerAddress } from "weft";
 
 // Addresses that are remembered at once: a flood from forged ones must leave memory flat.
 const MAX_KNOWN = 4096;

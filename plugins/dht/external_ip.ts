@@ -1,6 +1,6 @@
 /** Our own address, as the nodes that answer us see it (BEP 42). @module */
-import type { PeerAddress } from "weft";
-import { holderOf, isPublic, networkOf } from "./contact.ts";
+import { holderOf, type PeerAddress } from "weft";
+import { isPublic, networkOf } from "./contact.ts";
 
 // Votes that count at once, the latest of each network: liars with one network have one vote.
 const MAX_VOTES = 24;

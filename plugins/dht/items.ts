@@ -1,6 +1,5 @@
 /** Items of BEP 44: values of up to 1,000 bytes under their own hash, or under a key whose owner may change them. @module */
-import { byteString, encode, type PeerAddress, sha1, signEd25519, utf8Encode, verifyEd25519 } from "weft";
-import { holderOf } from "./contact.ts";
+import { byteString, encode, holderOf, type PeerAddress, sha1, signEd25519, utf8Encode, verifyEd25519 } from "weft";
 import { ERROR, type ItemFields } from "./krpc.ts";
 import type { NodeId } from "./node_id.ts";
 

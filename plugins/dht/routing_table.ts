@@ -1,6 +1,6 @@
 /** The routing table of BEP 5: buckets of nodes that answered, dense around our own id. @module */
-import type { PeerAddress, Random } from "weft";
-import { compactOf, type Contact, holderOf, isPublic, isSecure, networkOf } from "./contact.ts";
+import { holderOf, type PeerAddress, type Random } from "weft";
+import { compactOf, type Contact, isPublic, isSecure, networkOf } from "./contact.ts";
 import { compareDistance, ID_LENGTH, type NodeId, randomIdSharing, sharedBits } from "./node_id.ts";
 
 /** Nodes of one bucket, and how many the closest ones to a target are. */
