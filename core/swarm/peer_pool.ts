@@ -55,8 +55,8 @@ export interface PoolClose {
 export interface PeerPoolOptions {
   /** Most addresses, 2,000 if not given: discovery can't fill memory. */
   readonly maxPeers?: number;
-  /** Most addresses of one IP, 64 if not given: naming every port of a host can't turn a swarm against it. */
-  readonly maxPerIp?: number;
+  /** Most addresses of one holder, 64 if not given: naming every port of a host can't turn a swarm against it. */
+  readonly maxPerHolder?: number;
   readonly random: Random;
   /** Our own address as others see it, for BEP 40. */
   readonly self?: PeerAddress;
@@ -78,18 +78,18 @@ interface Survey {
 export class PeerPool {
   readonly #peers = new Map<string, Entry>();
   readonly #shares = new PeerShares<Entry>();
-  readonly #perIp = new Map<string, number>();
+  readonly #perHolder = new Map<string, number>();
   readonly #bans = new BanList();
   readonly #self = new Map<4 | 6, PeerAddress>();
   readonly #random: Random;
   readonly #maxPeers: number;
-  readonly #maxPerIp: number;
+  readonly #maxPerHolder: number;
   #survey?: Survey;
 
   constructor(options: PeerPoolOptions) {
     this.#random = options.random;
     this.#maxPeers = options.maxPeers ?? 2_000;
-    this.#maxPerIp = options.maxPerIp ?? 64;
+    this.#maxPerHolder = options.maxPerHolder ?? 64;
     if (options.self) this.setSelf(options.self);
   }
 
@@ -149,7 +149,7 @@ export class PeerPool {
       return known;
     }
     if ([address.ip, holderOf(address), address.key].some((target) => this.isBanned(target))) return undefined;
-    if (!trusted && (this.#perIp.get(address.ip) ?? 0) >= this.#maxPerIp) return undefined;
+    if (!trusted && (this.#perHolder.get(holderOf(address)) ?? 0) >= this.#maxPerHolder) return undefined;
     if (this.#peers.size >= this.#maxPeers) {
       const victim = this.#shares.victim(now, source, { inUse: isInUse, force: trusted });
       if (!victim) return undefined;
@@ -314,21 +314,21 @@ export class PeerPool {
   }
 
   #insert(peer: Entry, source: PeerSource): PoolPeer {
-    const { ip, key } = peer.address;
-    this.#peers.set(key, peer);
+    const holder = holderOf(peer.address);
+    this.#peers.set(peer.address.key, peer);
     this.#shares.add(source, peer);
-    this.#perIp.set(ip, (this.#perIp.get(ip) ?? 0) + 1);
+    this.#perHolder.set(holder, (this.#perHolder.get(holder) ?? 0) + 1);
     this.#survey = undefined;
     return peer;
   }
 
   #delete(peer: Entry): void {
-    const { ip, key } = peer.address;
-    this.#peers.delete(key);
+    const holder = holderOf(peer.address);
+    this.#peers.delete(peer.address.key);
     this.#shares.remove(peer.sources.values().next().value!, peer);
-    const left = this.#perIp.get(ip)! - 1;
-    if (left > 0) this.#perIp.set(ip, left);
-    else this.#perIp.delete(ip);
+    const left = this.#perHolder.get(holder)! - 1;
+    if (left > 0) this.#perHolder.set(holder, left);
+    else this.#perHolder.delete(holder);
     this.#survey = undefined;
   }
 }

@@ -173,10 +173,13 @@ Deno.test("PeerPool bans an IP with every port, or one address alone", () => {
   assert.deepEqual([...peers.bans()].map(([, reason]) => reason), ["sent 5 bad pieces", "is ourselves"]);
 });
 
-Deno.test("PeerPool takes a few addresses of one IP, however many are named", () => {
-  const peers = pool({ maxPerIp: 3 });
-  for (let port = 1; port <= 1_000; port++) peers.add(0, address(1, port), "pex");
+Deno.test("PeerPool takes a few addresses of one IP, or of one /64 of IPv6, however many are named", () => {
+  const peers = pool({ maxPerHolder: 3 });
+  for (let host = 1; host <= 1_000; host++) peers.add(0, peerAddress(`2001:db8:1:2::${host.toString(16)}`, 1), "pex");
   assert.equal(peers.size, 3);
+  assert.ok(peers.add(0, peerAddress("2001:db8:1:3::1", 1), "pex"));
+  for (let port = 1; port <= 1_000; port++) peers.add(0, address(1, port), "pex");
+  assert.equal(peers.size, 4 + 3);
   assert.ok(peers.add(0, address(1, 2_000), "user", { trusted: true }));
 });
 
