@@ -93,6 +93,8 @@ export class Connection {
   /** How long their latest packet was under way, by both clocks (microseconds); 0 before the first. */
   #difference = 0;
   readonly #theirDelays = new DelayHistory();
+  /** The shortest time that two packets took, one each way (ms): the round trip, also where we send nothing but acks. */
+  #bothWays = Infinity;
 
   constructor(options: ConnectionOptions) {
     const { now, family, seq, pool, accepted } = options;
@@ -241,7 +243,7 @@ export class Connection {
   #take(now: number, receiver: Receiver, packet: Packet, bytes: Uint8Array): void {
     const fin = packet.type === PacketType.fin;
     const taken = receiver.take(packet.seq, bytes.subarray(packet.data), fin);
-    this.#room.received(now, bytes.length - packet.data, this.#rtt.least);
+    this.#room.received(now, bytes.length - packet.data, Math.min(this.#rtt.least, this.#bothWays));
     receiver.capacity = this.#room.size;
     if (taken === "next" && this.#lingering === "for their end" && !receiver.ended) return this.reset();
     this.#unacked++;
@@ -266,7 +268,11 @@ export class Connection {
   #measure(now: number, packet: Packet): void {
     this.#heardAt = now;
     this.#difference = microseconds(now) - packet.timestamp >>> 0;
-    if (packet.difference !== 0) this.#congestion.delays.add(now, packet.difference);
+    if (packet.difference !== 0) {
+      this.#congestion.delays.add(now, packet.difference);
+      // By how much the clocks differ cancels out.
+      this.#bothWays = Math.min(this.#bothWays, (packet.difference + this.#difference >>> 0) / 1_000);
+    }
     const before = this.#theirDelays.base;
     this.#theirDelays.add(now, this.#difference);
     const drift = before === undefined ? 0 : before - this.#theirDelays.base! | 0;

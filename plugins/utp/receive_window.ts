@@ -20,29 +20,18 @@ export class ReceiveWindow {
   size: number = FIRST_WINDOW;
   #since: number;
   #bytes = 0;
-  /** Since when a whole window came, and how much of it. */
-  #filledSince: number;
-  #filled = 0;
-  /** The shortest time in which one came: no shorter than the round trip (ms). */
-  #fill = Infinity;
 
   constructor(now: number) {
-    this.#since = this.#filledSince = now;
+    this.#since = now;
   }
 
-  /** So many bytes came, over a path of this round trip (ms); Infinity where that isn't known, as we send nothing. */
-  received(now: number, bytes: number, measured: number): void {
+  /** So many bytes came, over a path of this round trip (ms); Infinity while that isn't known. */
+  received(now: number, bytes: number, roundTrip: number): void {
     this.#bytes += bytes;
-    this.#filled += bytes;
-    if (this.#filled >= this.size) {
-      this.#fill = Math.min(this.#fill, now - this.#filledSince);
-      [this.#filledSince, this.#filled] = [now, 0];
-    }
-    const roundTrip = Math.min(measured, this.#fill);
     const passed = now - this.#since;
-    if (passed < Math.max(SAMPLE, roundTrip)) return;
+    if (roundTrip === Infinity || passed < Math.max(SAMPLE, roundTrip)) return;
     // It never shrinks: what was promised may be under way.
-    const held = roundTrip === Infinity ? 0 : 2 * this.#bytes / passed * Math.max(0, roundTrip - NO_PATH);
+    const held = 2 * this.#bytes / passed * Math.max(0, roundTrip - NO_PATH);
     this.size = Math.min(MAX_WINDOW, Math.max(this.size, SOCKET + held));
     [this.#since, this.#bytes] = [now, 0];
   }
