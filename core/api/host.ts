@@ -273,6 +273,11 @@ export interface Isolate {
 /** Starts code apart. */
 export interface HostIsolates {
   start(options: IsolateOptions): Promise<Isolate>;
+  /**
+   * Kinds of which the runtime can't end code that loops for ever: `kill` cuts it off from everything, but it keeps its
+   * thread busy until the process ends.
+   */
+  readonly loopsGoOn?: readonly IsolateOptions["kind"][];
 }
 
 /** A module that could not be read or run. The message begins with the place, where it is known. */

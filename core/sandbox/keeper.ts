@@ -6,7 +6,7 @@ import type { PluginRequest } from "../api/settings.ts";
 import { formatDuration } from "../api/units.ts";
 import { withDeadline } from "../swarm/deadline.ts";
 import { crossingHooks } from "./crossing.ts";
-import { Link, type LinkOptions, type Notice } from "./link.ts";
+import { HangError, Link, type LinkOptions, type Notice } from "./link.ts";
 import type { Carried, PlainSwarm } from "./protocol.ts";
 import { proxyHandler } from "./proxy.ts";
 import { Rate } from "./rate.ts";
@@ -186,7 +186,13 @@ export class Keeper {
   /** Tells of the end, and starts it again after a pause. */
   #failed(reason: unknown): void {
     if (this.#stopped) return;
-    const { clock } = this.#options;
+    const { clock, isolates, kind } = this.#options;
+    if (reason instanceof HangError && isolates.loopsGoOn?.includes(kind)) {
+      // Each further one would keep another core busy.
+      this.#down = `it ended: ${reason.message}; it stays down until its code or its entry changes, since this ` +
+        'runtime can\'t end a thread that loops ("isolate: process" can be ended)';
+      return this.#scope.log.error(this.#down);
+    }
     if (clock.now() - this.#since > RECOVERED) this.#pause = FIRST_PAUSE;
     const pause = this.#pause;
     this.#pause = Math.min(2 * pause, LONGEST_PAUSE);

@@ -47,6 +47,20 @@ Deno.test("a plugin that hangs is ended within 5 seconds, fails what waits for i
   assert.equal(scope.handlers.length, 1);
 });
 
+Deno.test("where the runtime can't end what loops, a plugin that hangs stays down", async () => {
+  const { clock, isolates, scope, current, admit } = await running(filter);
+  isolates.loopsGoOn = ["worker"];
+  current().hangs = true;
+  await clock.advance(10 * 60_000);
+  assert.equal(isolates.running, 0);
+  assert.equal(isolates.started.length, 2);
+  assert.match(
+    scope.lines.join("\n"),
+    /^error it ended: it did not answer for 3s; it stays down until its code or its/,
+  );
+  await assert.rejects(admit(), /Cannot ask it: it ended: it did not answer for 3s; it stays down/);
+});
+
 Deno.test("while a plugin is down its calls fail, and say why", async () => {
   const { current, admit } = await running(filter);
   current().die("its process ended with code 1");

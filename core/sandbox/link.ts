@@ -34,6 +34,11 @@ export interface LinkOptions extends Omit<IsolateOptions, "onMessage" | "onEnd">
   readonly onPing?: () => void;
 }
 
+/** It stopped answering: it may loop for ever. */
+export class HangError extends Error {
+  override readonly name = "HangError";
+}
+
 /**
  * Weft's end of one guest's life: sends messages, checks what comes, numbers calls, and ends a guest that hangs or
  * breaks the rules.
@@ -172,7 +177,7 @@ export class Link {
       if (this.#missed >= MISSED_PINGS) await this.#options.clock.turn();
       if (this.#ended) return;
       if (this.#missed < MISSED_PINGS) return this.#beat();
-      this.end(new Error(`it did not answer for ${formatDuration(MISSED_PINGS * PING_INTERVAL)}`));
+      this.end(new HangError(`it did not answer for ${formatDuration(MISSED_PINGS * PING_INTERVAL)}`));
     });
   }
 }

@@ -7,6 +7,7 @@ import { Guest } from "./guest.ts";
 export class FakeIsolates implements HostIsolates {
   /** What was started, in order. */
   readonly started: FakeIsolate[] = [];
+  loopsGoOn: readonly IsolateOptions["kind"][] = [];
   readonly #clock: Clock;
   readonly #modules: Readonly<Record<string, unknown>>;
 

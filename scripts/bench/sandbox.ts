@@ -73,3 +73,5 @@ try {
   await host.close();
   await Deno.remove(folder, { recursive: true });
 }
+// Where the runtime can't end the worker's thread, it would go on.
+Deno.exit();
