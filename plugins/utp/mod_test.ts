@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ByteStream, type PeerAddress, peerAddress, type Transport, type UdpPort } from "weft";
-import { createSimulation, type MemoryHost } from "../../core/host/memory/mod.ts";
+import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
 import { SharedUdp } from "../../core/runtime/udp_port.ts";
 import { utpTransport } from "./mod.ts";
 
@@ -22,8 +22,8 @@ function port({ net, clock, random }: MemoryHost, refused: (to: PeerAddress) => 
 
 const signal = (): AbortSignal => new AbortController().signal;
 
-Deno.test("connections of a generation that was replaced go on, and new ones go to the new one", async () => {
-  using simulation = createSimulation({ seed: 1 });
+/** A generation with one connection, and the one that took its place. */
+async function replaced(simulation: Simulation) {
   const [here, there] = [simulation.host("here"), simulation.host("there")];
   const [ours, theirs] = [port(here), port(there)];
   const { transport: old } = ours.generation();
@@ -34,10 +34,15 @@ Deno.test("connections of a generation that was replaced go on, and new ones go 
   const listener = await simulation.complete(old.listen(AT, (stream) => void accepted.old.push(stream)));
   const first = await simulation.complete(dialer.dial(to, signal()));
   await simulation.run(100);
-
   const { transport: young } = ours.generation();
   await simulation.complete(young.listen(AT, (stream) => void accepted.young.push(stream)));
   listener.close();
+  return { dialer, to, first, accepted };
+}
+
+Deno.test("connections of a generation that was replaced go on, and new ones go to the new one", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const { dialer, to, first, accepted } = await replaced(simulation);
   const second = await simulation.complete(dialer.dial(to, signal()));
   await simulation.run(100);
   assert.deepEqual([accepted.old.length, accepted.young.length], [1, 1]);
@@ -50,18 +55,7 @@ Deno.test("connections of a generation that was replaced go on, and new ones go 
 Deno.test("the new generation takes nothing of an old one's connections, though some look like the first of a new one", async () => {
   // Any packet of another generation's looks so with a chance of 1 in 8,192: with this seed one of the first does.
   using simulation = createSimulation({ seed: 1 });
-  const [here, there] = [simulation.host("here"), simulation.host("there")];
-  const [ours, theirs] = [port(here), port(there)];
-  const { transport: old } = ours.generation();
-  const { transport: dialer } = theirs.generation();
-  for (const { shared } of [ours, theirs]) (await simulation.complete(shared.stage([AT]))).commit();
-  const accepted: Record<string, ByteStream[]> = { old: [], young: [] };
-  const listener = await simulation.complete(old.listen(AT, (stream) => void accepted.old.push(stream)));
-  const from = await simulation.complete(dialer.dial(peerAddress(here.ip, AT.port), signal()));
-  await simulation.run(100);
-  const { transport: young } = ours.generation();
-  await simulation.complete(young.listen(AT, (stream) => void accepted.young.push(stream)));
-  listener.close();
+  const { first: from, accepted } = await replaced(simulation);
 
   const chunk = new Uint8Array(64 * 1024);
   const write = async (): Promise<void> => {
