@@ -266,18 +266,18 @@ export interface IsolateOptions {
 export interface Isolate {
   /** Sends plain data (what `structuredClone` takes, without functions and class instances). */
   post(message: unknown): void;
-  /** Ends it at once, whatever it does. Twice is fine. */
+  /** Cuts it off and ends it at once. Twice is fine. */
   kill(): void;
+  /**
+   * Whether what was killed while it hung is gone, after a moment if need be: a thread may be stuck where the runtime
+   * can't end it, and keep a processor busy until this process ends.
+   */
+  gone(): Promise<boolean>;
 }
 
 /** Starts code apart. */
 export interface HostIsolates {
   start(options: IsolateOptions): Promise<Isolate>;
-  /**
-   * Kinds of which the runtime can't end code that loops for ever: `kill` cuts it off from everything, but it keeps its
-   * thread busy until the process ends.
-   */
-  readonly loopsGoOn?: readonly IsolateOptions["kind"][];
 }
 
 /** A module that could not be read or run. The message begins with the place, where it is known. */

@@ -6,8 +6,10 @@
  */
 import { denoClock } from "../host/deno/clock.ts";
 import { GrantedNet } from "../host/deno/isolates_net.ts";
+import type { WorkerUp } from "../host/deno/isolates_worker.ts";
 import { DenoRandom } from "../host/deno/random.ts";
 import { Guest } from "../sandbox/mod.ts";
+import { fitBrake } from "./brake.ts";
 import { lockDown } from "./lockdown.ts";
 import "../api/mod.ts"; // "weft", which plugins import: loaded here, so that they need no leave to read it
 
@@ -34,7 +36,7 @@ for (const method of ["debug", "log", "info", "warn", "error"] as const) {
 }
 
 scope.onmessage = ({ data }) => guest.receive(data);
-post("up");
+post({ up: fitBrake() } satisfies WorkerUp);
 
 function shown(part: unknown): string {
   return typeof part === "string" ? part : Deno.inspect(part, { depth: 2 });

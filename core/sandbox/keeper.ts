@@ -180,29 +180,31 @@ export class Keeper {
   #ended(reason: Error): void {
     this.#forget();
     if (this.#ready) return this.#ready.reject(reason); // `start` tells it
-    this.#failed(reason);
+    void this.#failed(reason);
   }
 
   /** Tells of the end, and starts it again after a pause. */
-  #failed(reason: unknown): void {
+  async #failed(reason: unknown): Promise<void> {
+    this.#down = `it ended: ${errorText(reason)}`;
+    const gone = reason instanceof HangError ? await reason.gone() : true;
     if (this.#stopped) return;
-    const { clock, isolates, kind } = this.#options;
-    if (reason instanceof HangError && isolates.loopsGoOn?.includes(kind)) {
+    if (!gone) {
       // Each further one would keep another core busy.
-      this.#down = `it ended: ${reason.message}; it stays down until its code or its entry changes, since this ` +
-        'runtime can\'t end a thread that loops ("isolate: process" can be ended)';
+      this.#down +=
+        "; it stays down until its code or its entry changes, since its thread can't be ended where it is " +
+        'stuck ("isolate: process" can be ended)';
       return this.#scope.log.error(this.#down);
     }
+    const { clock } = this.#options;
     if (clock.now() - this.#since > RECOVERED) this.#pause = FIRST_PAUSE;
     const pause = this.#pause;
     this.#pause = Math.min(2 * pause, LONGEST_PAUSE);
-    const what = `it ended: ${errorText(reason)}; it is started again after ${formatDuration(pause)}`;
-    this.#down = what;
-    this.#scope.log.error(what);
+    this.#down += `; it is started again after ${formatDuration(pause)}`;
+    this.#scope.log.error(this.#down);
     this.#timer = this.#scope.clock.after(pause, () => {
       this.start().catch((error) => {
         this.#since = clock.now();
-        this.#failed(error);
+        void this.#failed(error);
       });
     });
   }

@@ -37,6 +37,11 @@ export interface LinkOptions extends Omit<IsolateOptions, "onMessage" | "onEnd">
 /** It stopped answering: it may loop for ever. */
 export class HangError extends Error {
   override readonly name = "HangError";
+
+  /** @param gone whether it ended when it was killed */
+  constructor(message: string, readonly gone: () => Promise<boolean>) {
+    super(message);
+  }
 }
 
 /**
@@ -177,7 +182,8 @@ export class Link {
       if (this.#missed >= MISSED_PINGS) await this.#options.clock.turn();
       if (this.#ended) return;
       if (this.#missed < MISSED_PINGS) return this.#beat();
-      this.end(new HangError(`it did not answer for ${formatDuration(MISSED_PINGS * PING_INTERVAL)}`));
+      const reason = `it did not answer for ${formatDuration(MISSED_PINGS * PING_INTERVAL)}`;
+      this.end(new HangError(reason, () => this.#isolate!.gone()));
     });
   }
 }

@@ -7,7 +7,6 @@ import { Guest } from "./guest.ts";
 export class FakeIsolates implements HostIsolates {
   /** What was started, in order. */
   readonly started: FakeIsolate[] = [];
-  loopsGoOn: readonly IsolateOptions["kind"][] = [];
   readonly #clock: Clock;
   readonly #modules: Readonly<Record<string, unknown>>;
 
@@ -35,6 +34,8 @@ export class FakeIsolate {
   alive = true;
   /** Takes messages, and answers none: as in an endless loop. */
   hangs = false;
+  /** Hangs where it can't be ended. */
+  stuck = false;
   readonly #options: IsolateOptions;
   readonly #guest: Guest;
 
@@ -61,6 +62,10 @@ export class FakeIsolate {
 
   kill(): void {
     this.alive = false;
+  }
+
+  gone(): Promise<boolean> {
+    return Promise.resolve(!this.stuck);
   }
 
   /** Sends a message from inside, as hostile code may. */

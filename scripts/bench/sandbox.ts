@@ -73,5 +73,3 @@ try {
   await host.close();
   await Deno.remove(folder, { recursive: true });
 }
-// Where the runtime can't end the worker's thread, it would go on.
-Deno.exit();

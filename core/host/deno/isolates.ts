@@ -2,19 +2,12 @@ import type { HostIsolates, Isolate, IsolateOptions, IsolatePermissions } from "
 import { startProcess } from "./isolates_process.ts";
 import { startWorker } from "./isolates_worker.ts";
 
-// Since some release after 2.4, Worker.terminate() leaves a thread that loops to itself (denoland/deno#35657).
-const [MAJOR, MINOR] = Deno.version.deno.split(".").map(Number);
-const ENDS_LOOPS = MAJOR === 2 && MINOR <= 4;
-
 /** Code apart on this machine: in a worker, or in a child process of this same program. */
 export const denoIsolates: HostIsolates = {
   async start(options: IsolateOptions): Promise<Isolate> {
     checkPermissions(options.permissions, options.code);
-    const start = options.kind === "worker" ? startWorker : startProcess;
-    const { post, end } = await start(options);
-    return { post, kill: end };
+    return await (options.kind === "worker" ? startWorker(options) : startProcess(options));
   },
-  loopsGoOn: ENDS_LOOPS ? [] : ["worker"],
 };
 
 /** Nobody can grant what he doesn't have: Deno would refuse too, but not say what. */

@@ -1,6 +1,5 @@
-import type { IsolateOptions } from "../../api/host.ts";
+import type { Isolate, IsolateOptions } from "../../api/host.ts";
 import { encodeFrame, readFrames } from "./isolates_frames.ts";
-import type { StartedWorker } from "./isolates_worker.ts";
 
 /** The argument that makes Weft's program the child of another Weft. */
 export const GUEST_ARGUMENT = "__guest";
@@ -24,7 +23,7 @@ const root = new URL("../../../", import.meta.url);
  *
  * @throws {Error} when it can't be started, with what to do
  */
-export async function startProcess(options: IsolateOptions): Promise<StartedWorker> {
+export async function startProcess(options: IsolateOptions): Promise<Isolate> {
   const { permissions, code, memory, onMessage, onEnd } = options;
   let child: Deno.ChildProcess;
   try {
@@ -47,7 +46,7 @@ export async function startProcess(options: IsolateOptions): Promise<StartedWork
   let over = false;
   let unsent = 0;
   const up = Promise.withResolvers<void>();
-  const end = (): void => {
+  const kill = (): void => {
     if (over) return;
     over = true;
     try {
@@ -59,7 +58,7 @@ export async function startProcess(options: IsolateOptions): Promise<StartedWork
   };
   const fail = (reason: Error): void => {
     if (over) return;
-    end();
+    kill();
     up.reject(reason);
     onEnd(reason);
   };
@@ -94,12 +93,12 @@ export async function startProcess(options: IsolateOptions): Promise<StartedWork
   try {
     await up.promise;
   } catch (error) {
-    end();
+    kill();
     throw error;
   } finally {
     clearTimeout(timer);
   }
-  return { post: send, end };
+  return { post: send, kill, gone: () => Promise.resolve(true) };
 }
 
 /** The command line of a child under `deno run`, with no permission that the plugin's entry doesn't grant. */

@@ -1,11 +1,5 @@
-import type { IsolatePermissions } from "../../api/host.ts";
-
-/** How to reach code that was started apart. */
-export interface StartedWorker {
-  post(message: unknown): void;
-  /** Ends it at once. Nothing is told any more. */
-  end(): void;
-}
+import type { Isolate, IsolatePermissions } from "../../api/host.ts";
+import { Brake } from "./isolates_brake.ts";
 
 /** What {@link startWorker} needs. */
 export interface WorkerStart {
@@ -16,8 +10,11 @@ export interface WorkerStart {
   readonly onEnd: (reason: Error) => void;
 }
 
-/** What the worker says first, and what it is told when it is done for. */
-const UP = "up";
+/** What the worker says first: the cell of its brake, if it has one. */
+export interface WorkerUp {
+  readonly up: Int32Array | undefined;
+}
+
 // How long a thread may take to come up, on a machine that is busy (ms).
 const START_TIMEOUT = 20_000;
 
@@ -27,7 +24,7 @@ const START_TIMEOUT = 20_000;
  *
  * @throws {Error} when it can't be started, with what to do
  */
-export async function startWorker({ permissions, code, onMessage, onEnd }: WorkerStart): Promise<StartedWorker> {
+export async function startWorker({ permissions, code, onMessage, onEnd }: WorkerStart): Promise<Isolate> {
   const { net = [], read = [], write = [], env = [] } = permissions;
   const some = (list: readonly string[] | true): string[] | boolean => list === true || list.length > 0 && [...list];
   const options = {
@@ -55,23 +52,26 @@ export async function startWorker({ permissions, code, onMessage, onEnd }: Worke
   const up = Promise.withResolvers<void>();
   const timer = setTimeout(() => up.reject(new Error("Cannot start a worker: it does not come up")), START_TIMEOUT);
   let over = false;
-  const end = (): void => {
+  let brake: Brake | undefined;
+  const kill = (): void => {
     over = true;
+    brake?.pull();
     worker.terminate();
   };
-  worker.onmessage = ({ data }) => {
-    if (data === UP) worker.onmessage = ({ data }) => over || onMessage(data);
+  worker.onmessage = ({ data: { up: cell } }: MessageEvent<WorkerUp>) => {
+    brake = cell && new Brake(cell);
+    worker.onmessage = ({ data }) => over || onMessage(data);
     up.resolve();
   };
   worker.onmessageerror = () => {
     if (over) return;
-    end();
+    kill();
     onEnd(new Error("it sent what can't be read"));
   };
   worker.onerror = (event) => {
     event.preventDefault(); // else it would end this process
     if (over) return;
-    end();
+    kill();
     const reason = new Error(`it failed with nobody to catch it: ${event.message.split("\n")[0]}`);
     up.reject(reason);
     onEnd(reason);
@@ -79,10 +79,15 @@ export async function startWorker({ permissions, code, onMessage, onEnd }: Worke
   try {
     await up.promise;
   } catch (error) {
-    end();
+    kill();
     throw error;
   } finally {
     clearTimeout(timer);
   }
-  return { post: (message) => over || worker.postMessage(message), end };
+  return {
+    post: (message) => over || worker.postMessage(message),
+    kill,
+    // Without a brake the runtime ends it, some seconds later.
+    gone: async () => await brake?.took() ?? true,
+  };
 }

@@ -1,0 +1,53 @@
+// What the cell says: go on; end; the thread ends now.
+const RUNS = 0;
+const END = 1;
+const ENDS = 2;
+// How long a thread may take to look, and how often to see whether it did (ms).
+const PATIENCE = 1_000;
+const INTERVAL = 20;
+// Memory that is shared is slow to read (10 ns): one call in so many looks.
+const EVERY = 16;
+
+/**
+ * Ends a thread that loops for ever. Since Deno 2.7.6 `Worker.terminate()` leaves one to itself
+ * (denoland/deno#35657), so the code in it looks at a cell of memory that it shares with Weft: at each turn of a loop
+ * and at each beginning of a function (core/guest/brake_code.ts).
+ */
+export class Brake {
+  readonly cell: Int32Array;
+
+  constructor(cell: Int32Array = new Int32Array(new SharedArrayBuffer(4))) {
+    this.cell = cell;
+  }
+
+  /** Tells the thread to end. */
+  pull(): void {
+    Atomics.compareExchange(this.cell, 0, RUNS, END);
+  }
+
+  /** Whether the thread has ended by it; false when it is stuck where it can't look. */
+  async took(): Promise<boolean> {
+    const ends = (): boolean => Atomics.load(this.cell, 0) === ENDS;
+    for (let waited = 0; waited < PATIENCE && !ends(); waited += INTERVAL) {
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+    }
+    return ends();
+  }
+}
+
+/**
+ * What the thread calls wherever it could go on for ever.
+ *
+ * @param close ends the thread that calls it, at its next turn of a loop
+ */
+export function lookAt(cell: Int32Array, close: () => void): () => void {
+  const { load, store } = Atomics; // plugins may put others in their place
+  let calls = 0;
+  return () => {
+    calls = (calls + 1) | 0; // small for ever, so that it stays quick
+    if (calls % EVERY !== 0 || load(cell, 0) === RUNS) return;
+    store(cell, 0, ENDS);
+    close();
+    for (;;);
+  };
+}
