@@ -54,6 +54,7 @@ export interface UpdateSwarm {
   readonly trackers?: readonly string[];
   /** Its trackers may be on loopback and private addresses. */
   readonly allowLocal?: boolean;
+  /** A key that is there and undefined (over the control socket null) lifts that limit. */
   readonly limits?: SwarmLimits;
 }
 

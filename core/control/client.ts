@@ -2,7 +2,7 @@
 import type { AddSwarm, HostNet, ReloadPlan, Runtime, RuntimeEvent, RuntimeSnapshot, SwarmDetail } from "../api/mod.ts";
 import { CommandError, ConfigError } from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
-import { writeAdd } from "./requests.ts";
+import { writeAdd, writeUpdate } from "./requests.ts";
 
 /** The commands of {@link Runtime}, and what it shows, over the control socket. */
 export interface ControlClient
@@ -57,7 +57,7 @@ export function connectControl(net: HostNet, path: string): ControlClient {
   return {
     add: (swarm: AddSwarm) => post("/add", writeAdd(swarm)),
     remove: (id, options = {}) => tell("/remove", { id, deleteData: options.deleteData ?? false }),
-    update: (id, change) => post("/update", { id, ...change }),
+    update: (id, change) => post("/update", writeUpdate(id, change)),
     recheck: (id) => tell("/recheck", { id }),
     addPeers: (id, peers) => tell("/peers", { id, peers }),
     announce: (id) => tell("/announce", { id }),

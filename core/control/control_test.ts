@@ -67,6 +67,16 @@ Deno.test("a client's commands reach the runtime, and its answers come back", ()
     ]);
   }));
 
+Deno.test("a limit that is lifted crosses the socket", () =>
+  withControl(async ({ client, runtime, post }) => {
+    await client.update(id, { limits: { down: undefined, up: 5 } });
+    await post("/update", `{"id":"${id}","limits":{"ratio":null}}`);
+    assert.deepEqual(runtime.calls, [
+      ["update", id, { limits: { down: undefined, up: 5 } }],
+      ["update", id, { limits: { ratio: undefined } }],
+    ]);
+  }));
+
 Deno.test("a torrent's bytes cross the socket unchanged", () =>
   withControl(async ({ client, runtime }) => {
     const info = "d6:lengthi1e4:name1:a12:piece lengthi1e6:pieces20:\x00\x01\xff3456789012345678\xfee";
@@ -92,6 +102,8 @@ Deno.test("bad requests get a status of 400 and a reason, and change nothing", (
         ["/add", `{"magnet":"${magnet}","paused":1}`, /"paused" must be true or false/],
         ["/add", `{"magnet":"${magnet}","origin":"profile"}`, /unknown key "origin"/],
         ["/add", `{"magnet":"${magnet}","__proto__":{}}`, /unknown key "__proto__"/],
+        ["/add", `{"magnet":"${magnet}","limits":{"up":null}}`, /"limits" must be .* a number from 0 up$/],
+        ["/update", '{"id":"x","limits":{"fast":1}}', /"limits" must be .* or null to lift it$/],
         ["/update", '{"paused":true}', /"id" is missing/],
         ["/update", '{"id":"x","priorities":{"0":9}}', /"priorities" must be/],
         ["/remove", '{"id":7}', /"id" must be text/],

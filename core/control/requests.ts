@@ -23,10 +23,12 @@ const absolutePath: Check = {
 };
 
 const limits: Check = {
-  expects: 'an object of "down", "up", "ratio" and "seedTime"',
-  test: (value) =>
-    isRecord(value) &&
-    Object.entries(value).every(([key, n]) => ["down", "up", "ratio", "seedTime"].includes(key) && isAmount(n)),
+  expects: 'an object of "down", "up", "ratio" and "seedTime", each a number from 0 up',
+  test: (value) => isLimits(value, isAmount),
+};
+const limitChanges: Check = {
+  expects: `${limits.expects}, or null to lift it`,
+  test: (value) => isLimits(value, (limit) => limit === null || isAmount(limit)),
 };
 const priorities: Check = {
   expects: "an object of file indexes with priorities 0 to 7",
@@ -48,7 +50,7 @@ const addShape: Shape = {
   peers: listOf(text),
   existing: oneOf("resume", "check", "trust"),
 };
-const updateShape: Shape = { ...changes, priorities };
+const updateShape: Shape = { ...changes, limits: limitChanges, priorities };
 
 /** The body of `add`: an {@link AddSwarm} whose .torrent stands in base64 as `torrent`, its magnet as `magnet`. */
 export function readAdd(body: unknown): AddSwarm {
@@ -64,10 +66,15 @@ export function writeAdd({ source, origin: _, ...rest }: AddSwarm): Record<strin
   return typeof source === "string" ? { magnet: source, ...rest } : { torrent: btoa(byteString(source)), ...rest };
 }
 
-/** The body of `update`: a swarm's id and what changes. */
+/** The body of `update`: a swarm's id and what changes. A limit that is lifted is null in JSON, undefined here. */
 export function readUpdate(body: unknown): { id: string; change: UpdateSwarm } {
   const { id, ...change } = checked(body, { ...updateShape, id: text }, "id");
-  return { id: id as string, change };
+  return { id: id as string, change: withLimits(change, (limit) => limit ?? undefined) };
+}
+
+/** The body of `update` for a change: what {@link readUpdate} reads. */
+export function writeUpdate(id: string, change: UpdateSwarm): Record<string, unknown> {
+  return { id, ...withLimits(change, (limit) => limit ?? null) };
 }
 
 /** The body of the commands that name a swarm, and perhaps peers or whether its data goes too. */
@@ -104,6 +111,12 @@ function checked(body: unknown, shape: Shape, ...required: string[]): Record<str
   return body;
 }
 
+function withLimits(change: UpdateSwarm, each: (limit: unknown) => unknown): UpdateSwarm {
+  if (!change.limits) return change;
+  const limits = Object.entries(change.limits).map(([key, limit]) => [key, each(limit)]);
+  return { ...change, limits: Object.fromEntries(limits) };
+}
+
 function listOf(item: Check): Check {
   return {
     expects: `a list of at most ${MAX_ITEMS} items, each ${item.expects}`,
@@ -120,6 +133,11 @@ function oneOf(...values: readonly string[]): Check {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isLimits(value: unknown, isLimit: (limit: unknown) => boolean): boolean {
+  const keys = ["down", "up", "ratio", "seedTime"];
+  return isRecord(value) && Object.entries(value).every(([key, limit]) => keys.includes(key) && isLimit(limit));
 }
 
 function isAmount(value: unknown): boolean {
