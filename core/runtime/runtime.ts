@@ -24,6 +24,7 @@ import {
   type SwarmsView,
   type UpdateSwarm,
 } from "../api/mod.ts";
+import { errorText } from "../api/errors.ts";
 import { Bus } from "../bus/mod.ts";
 import { StateStore, StoreMemory } from "../store/mod.ts";
 import { Egress } from "../swarm/egress.ts";
@@ -115,7 +116,8 @@ class WeftRuntime implements Runtime {
       net: host.net,
       turn: () => host.clock.turn(),
       refused: (to) => this.#egress.check(to),
-      failed: (error) => log.debug(`UDP: ${error instanceof Error ? error.message : error}`),
+      failed: (error) => log.debug(`UDP: ${errorText(error)}`),
+      lost: (error) => log.error(`A UDP socket is lost until Weft starts again: ${errorText(error)}`),
     });
     this.#plugins = new Plugins({
       clock: host.clock,
@@ -334,7 +336,7 @@ class WeftRuntime implements Runtime {
           udp = await this.#stageUdp(settings, listeners.port).catch(this.#asListenMistake(settings));
           plugins.commit();
         } catch (error) {
-          udp?.abort();
+          await udp?.abort();
           await listeners.abort();
           throw error;
         }

@@ -4,7 +4,8 @@
  * @module
  */
 import { errorText, PluginError } from "../api/errors.ts";
-import type { BindAddress, DatagramSocket, HostNet, UdpFlow, UdpPort } from "../api/mod.ts";
+import { type BindAddress, type DatagramSocket, type HostNet, NetError } from "../api/mod.ts";
+import type { UdpFlow, UdpPort } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
 
 // The largest datagram there is.
@@ -42,12 +43,15 @@ export interface SharedUdpOptions {
   readonly refused: (to: PeerAddress) => string | undefined;
   /** Something that nobody waits for failed. */
   readonly failed: (error: unknown) => void;
+  /** A socket that had made room for others could not be bound again when those were given up. */
+  readonly lost: (error: unknown) => void;
 }
 
 /** Sockets that are bound beside those in use. */
 export interface StagedUdp {
   commit(): void;
-  abort(): void;
+  /** Closes them; those in use go on. */
+  abort(): Promise<void>;
 }
 
 export class SharedUdp {
@@ -99,29 +103,33 @@ export class SharedUdp {
   async stage(addresses: readonly BindAddress[]): Promise<StagedUdp> {
     await this.#binding;
     const wanted = this.#count > 0 ? addresses : [];
+    const kept = new Map(wanted.map((at) => [at, this.#bound.find((bound) => sameAddress(bound.at, at))]));
+    const leaving = this.#bound.filter((bound) => ![...kept.values()].includes(bound));
     const opened: Bound[] = [];
-    const next: Bound[] = [];
-    try {
-      for (const at of wanted) {
-        const known = this.#bound.find((bound) => bound.at.ip === at.ip && bound.at.port === at.port);
-        if (!known) opened.push({ at, socket: await this.#options.net.datagrams(at) });
-        next.push(known ?? opened.at(-1)!);
-      }
-    } catch (error) {
+    const closedEarly: Bound[] = [];
+    const abort = async (): Promise<void> => {
       for (const { socket } of opened) socket.close();
+      for (const { at } of closedEarly) await this.#reopen(at);
+    };
+    try {
+      const next: Bound[] = [];
+      for (const [at, bound] of kept) {
+        if (!bound) opened.push(await this.#openOne(at, leaving, closedEarly));
+        next.push(bound ?? opened.at(-1)!);
+      }
+      return {
+        commit: () => {
+          this.#bound = next;
+          this.#wanted = addresses;
+          for (const { socket } of leaving) socket.close();
+          for (const { socket } of opened) void this.#receive(socket);
+        },
+        abort,
+      };
+    } catch (error) {
+      await abort();
       throw error;
     }
-    return {
-      commit: () => {
-        for (const bound of this.#bound) if (!next.includes(bound)) bound.socket.close();
-        this.#bound = next;
-        this.#wanted = addresses;
-        for (const { socket } of opened) void this.#receive(socket);
-      },
-      abort: () => {
-        for (const { socket } of opened) socket.close();
-      },
-    };
   }
 
   close(): void {
@@ -147,6 +155,31 @@ export class SharedUdp {
         for (const byte of firstBytes) this.#claims[byte] = this.#claims[byte].filter((each) => each !== claim);
       },
     };
+  }
+
+  /** Binds one; where one of ours that leaves stands in its way, that one is closed first. */
+  async #openOne(at: BindAddress, leaving: readonly Bound[], closedEarly: Bound[]): Promise<Bound> {
+    const { net } = this.#options;
+    try {
+      return { at, socket: await net.datagrams(at) };
+    } catch (error) {
+      const rivals = leaving.filter((bound) => bound.socket.address.port === at.port && !closedEarly.includes(bound));
+      if (!(error instanceof NetError && error.fault === "inUse") || rivals.length === 0) throw error;
+      this.#bound = this.#bound.filter((bound) => !rivals.includes(bound));
+      for (const { socket } of rivals) socket.close();
+      closedEarly.push(...rivals);
+      return { at, socket: await net.datagrams(at) };
+    }
+  }
+
+  async #reopen(at: BindAddress): Promise<void> {
+    try {
+      const socket = await this.#options.net.datagrams(at);
+      this.#bound = [...this.#bound, { at, socket }];
+      void this.#receive(socket);
+    } catch (error) {
+      this.#options.lost(error);
+    }
   }
 
   #bindLate(): void {
@@ -204,4 +237,8 @@ export class SharedUdp {
   }
 
   readonly #left = (): void => void this.#pending--;
+}
+
+function sameAddress(a: BindAddress, b: BindAddress): boolean {
+  return a.ip === b.ip && a.port === b.port;
 }

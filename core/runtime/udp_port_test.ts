@@ -12,6 +12,7 @@ interface Bench {
   readonly other: MemoryHost;
   readonly udp: SharedUdp;
   readonly failures: PluginError[];
+  readonly lost: unknown[];
   claimant(name: string, live?: boolean): Claimant & { live: boolean };
   /** Sends a datagram from the other host, and lets it arrive. */
   arrives(...bytes: number[]): Promise<void>;
@@ -21,13 +22,21 @@ function bench(refused: (to: PeerAddress) => string | undefined = () => undefine
   const simulation = createSimulation({ seed: 1 });
   const [host, other] = [simulation.host("me"), simulation.host("other")];
   const failures: PluginError[] = [];
-  const udp = new SharedUdp({ net: host.net, turn: () => host.clock.turn(), refused, failed: () => {} });
+  const lost: unknown[] = [];
+  const udp = new SharedUdp({
+    net: host.net,
+    turn: () => host.clock.turn(),
+    refused,
+    failed: () => {},
+    lost: (error) => void lost.push(error),
+  });
   return {
     simulation,
     host,
     other,
     udp,
     failures,
+    lost,
     claimant: (name, live = true) => ({ name, live, failed: (failure) => void failures.push(failure) }),
     async arrives(...bytes) {
       const socket = await simulation.complete(other.net.datagrams({ ip: "0.0.0.0", port: 0 }));
@@ -95,6 +104,32 @@ Deno.test("the port is bound when somebody claims it, also late, and moves with 
   port[Symbol.dispose]();
   (await simulation.complete(udp.stage(moved))).commit();
   assert.deepEqual(port.addresses, [], "nobody claims anything any more");
+});
+
+Deno.test("an address that overlaps with one in use takes its place, or gives it back", async () => {
+  const world = bench();
+  const { simulation, host, udp, lost } = world;
+  const port = udp.for(world.claimant("a"));
+  let got = 0;
+  port.claim([0x64], () => ++got > 0);
+  (await simulation.complete(udp.stage(at))).commit();
+  const taken = await simulation.complete(host.net.datagrams({ ip: "::", port: 7000 }));
+  const narrow = { ip: "0.0.0.0", port: 6881 };
+  await assert.rejects(simulation.complete(udp.stage([narrow, { ip: "::", port: 7000 }])), /7000/);
+  await world.arrives(0x64);
+  assert.deepEqual([got, port.addresses.map(({ ip }) => ip)], [1, ["::"]]);
+  await simulation.complete((await simulation.complete(udp.stage([narrow]))).abort());
+  await world.arrives(0x64);
+  assert.deepEqual([got, port.addresses.map(({ ip }) => ip)], [2, ["::"]]);
+  (await simulation.complete(udp.stage([narrow]))).commit();
+  await world.arrives(0x64);
+  assert.deepEqual([got, port.addresses.map(({ ip }) => ip)], [3, ["0.0.0.0"]]);
+  const staged = await simulation.complete(udp.stage(at));
+  const rival = await simulation.complete(host.net.datagrams({ ip: "0.0.0.0", port: 6881 }).catch(() => undefined));
+  assert.equal(rival, undefined, "it is ours while it is staged");
+  await simulation.complete(staged.abort());
+  assert.deepEqual(lost, []);
+  taken.close();
 });
 
 Deno.test("the guard decides where datagrams go, but for an answer to what is being taken", async () => {

@@ -30,15 +30,21 @@ export interface StagedListeners {
   abort(): Promise<void>;
 }
 
+/** What {@link Listeners} needs. */
+export interface ListenersOptions {
+  readonly clock: Clock;
+  readonly accept: (transport: string, stream: ByteStream) => void;
+  /** One that had made room for others could not be opened again when those were given up. */
+  readonly lost: (error: unknown) => void;
+}
+
 export class Listeners {
-  readonly #clock: Clock;
-  readonly #accept: (transport: string, stream: ByteStream) => void;
+  readonly #options: ListenersOptions;
   #open: readonly Listening[] = [];
   #port = 0;
 
-  constructor(clock: Clock, accept: (transport: string, stream: ByteStream) => void) {
-    this.#clock = clock;
-    this.#accept = accept;
+  constructor(options: ListenersOptions) {
+    this.#options = options;
   }
 
   get addresses(): readonly PeerAddress[] {
@@ -71,10 +77,7 @@ export class Listeners {
     const closedEarly: Listening[] = [];
     const abort = async (): Promise<void> => {
       for (const { listener } of opened) listener.close();
-      for (const { name, transport, at, listener } of closedEarly) {
-        const again = await this.#listen(name, transport, { ...at, port: listener.address.port });
-        this.#open = this.#open.map((open) => open.listener === listener ? { ...open, listener: again } : open);
-      }
+      for (const closed of closedEarly) await this.#reopen(closed);
     };
     try {
       const next: Listening[] = [];
@@ -125,12 +128,24 @@ export class Listeners {
     }
   }
 
+  async #reopen(closed: Listening): Promise<void> {
+    const { name, transport, at, listener: { address: { port } } } = closed;
+    try {
+      const listener = await this.#listen(name, transport, { ...at, port });
+      this.#open = this.#open.map((open) => open === closed ? { ...open, listener } : open);
+    } catch (error) {
+      this.#open = this.#open.filter((open) => open !== closed);
+      this.#options.lost(error);
+    }
+  }
+
   #listen(name: string, transport: Transport, at: BindAddress): Promise<TransportListener> {
+    const { clock, accept } = this.#options;
     return withDeadline(
-      this.#clock,
+      clock,
       LISTEN_TIMEOUT,
       `transport "${name}" did not listen`,
-      () => transport.listen(at, (stream) => this.#accept(name, stream)),
+      () => transport.listen(at, (stream) => accept(name, stream)),
     );
   }
 }

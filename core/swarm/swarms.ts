@@ -65,7 +65,11 @@ export class Swarms {
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#awake = new Awake(kernel.host.clock);
-    this.listeners = new Listeners(kernel.host.clock, (transport, stream) => void this.#accept(transport, stream));
+    this.listeners = new Listeners({
+      clock: kernel.host.clock,
+      accept: (transport, stream) => void this.#accept(transport, stream),
+      lost: (error) => kernel.log.error(`A listener is lost until Weft starts again: ${errorText(error)}`),
+    });
   }
 
   get all(): Iterable<Swarm> {

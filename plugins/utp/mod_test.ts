@@ -11,7 +11,7 @@ function port({ net, clock, random }: MemoryHost, refused: (to: PeerAddress) => 
   const failed = (error: unknown): never => {
     throw error;
   };
-  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused, failed });
+  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused, failed, lost: failed });
   const generation = (): { transport: Transport; udp: UdpPort } => {
     const udp = shared.for({ name: "utp", live: true, failed });
     const hold = (): Disposable => ({ [Symbol.dispose]() {} });

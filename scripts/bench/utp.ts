@@ -21,7 +21,13 @@ const CHUNK = 64 * 1024;
 
 async function endpoint(ip: string): Promise<Endpoint> {
   const { clock, random, net } = denoHost();
-  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused: () => undefined, failed: console.error });
+  const shared = new SharedUdp({
+    net,
+    turn: () => clock.turn(),
+    refused: () => undefined,
+    failed: console.error,
+    lost: console.error,
+  });
   const udp = shared.for({ name: "utp", live: true, failed: console.error });
   const made = new Endpoint({
     clock,

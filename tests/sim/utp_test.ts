@@ -52,7 +52,7 @@ async function transport(simulation: Simulation, { net, clock, random }: MemoryH
   const failed = (error: unknown): never => {
     throw error;
   };
-  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused: () => undefined, failed });
+  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused: () => undefined, failed, lost: failed });
   const udp = shared.for({ name: "utp", live: true, failed });
   const hold = (): Disposable => ({ [Symbol.dispose]() {} });
   const made = utpTransport({ clock, random, udp, net, hold, defer: () => {} });

@@ -143,11 +143,13 @@ export class PluginBench implements AsyncDisposable {
     const log = this.#logger();
     this.bus = new Bus({ clock: host.clock, log });
     const egress = new Egress({ allow });
+    const failed = (error: unknown): void => log.warn(`The UDP port failed: ${errorText(error)}`);
     this.#udp = new SharedUdp({
       net: host.net,
       turn: () => host.clock.turn(),
       refused: (to) => egress.check(to),
-      failed: (error) => log.warn(`The UDP port failed: ${errorText(error)}`),
+      failed,
+      lost: failed,
     });
     this.#scope = new Scope({
       name: plugin.name,

@@ -26,6 +26,8 @@ import { Turns } from "./turns.ts";
 // with a hundred dead trackers must not stop the disk.
 const MAX_LOOKUPS = 8;
 const lookups = new Turns(MAX_LOOKUPS);
+// A socket that is closed while it is read from keeps its port for a turn of the event loop or two.
+const RELEASE_TURNS = 5;
 
 /** The machine's network. */
 export class DenoNet implements HostNet {
@@ -39,22 +41,21 @@ export class DenoNet implements HostNet {
     return new DenoStream(await this.#dial(to, signal));
   }
 
-  // deno-lint-ignore require-await -- what Deno throws at once must reject
   async listen(
     { ip, port }: BindAddress,
     { reusePort = false }: { reusePort?: boolean } = {},
   ): Promise<StreamListener> {
     try {
-      return new DenoListener(Deno.listen({ hostname: ip, port, reusePort }));
+      return new DenoListener(await onceFree(() => Deno.listen({ hostname: ip, port, reusePort })));
     } catch (error) {
       throw netError(error, `listen on "${ip}" port ${port}`);
     }
   }
 
-  // deno-lint-ignore require-await -- what Deno throws at once must reject
   async datagrams({ ip, port }: BindAddress): Promise<DatagramSocket> {
     try {
-      return new DenoDatagramSocket(Deno.listenDatagram({ transport: "udp", hostname: ip, port }));
+      const socket = await onceFree(() => Deno.listenDatagram({ transport: "udp", hostname: ip, port }));
+      return new DenoDatagramSocket(socket);
     } catch (error) {
       throw netError(error, `listen on UDP "${ip}" port ${port}`);
     }
@@ -144,6 +145,18 @@ export class DenoNet implements HostNet {
       throw netError(error, `secure the connection to "${url.host}"`);
     } finally {
       signal?.removeEventListener("abort", abort);
+    }
+  }
+}
+
+/** Binds a port, also one that this process has let go just now. */
+async function onceFree<T>(bind: () => T): Promise<T> {
+  for (let turn = 1;; turn++) {
+    try {
+      return bind();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || turn === RELEASE_TURNS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 }
