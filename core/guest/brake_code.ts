@@ -1,4 +1,4 @@
-import { type AnyNode, type BlockStatement, type Options, parse } from "acorn";
+import { type AnyNode, type BlockStatement, parse } from "acorn";
 import { full } from "acorn-walk";
 
 /** What code calls at each turn of a loop and at each beginning of a function. */
@@ -9,14 +9,14 @@ type Insert = readonly [at: number, text: string];
 
 /**
  * Code that calls {@link BRAKE} wherever it could otherwise go on for ever. Lines stay where they are, and code that
- * can't be read stays as it is: whoever loads it says what is wrong.
+ * can't be read stays as it is: if it is wrong, whoever loads it says why.
  */
-export function withBrakes(source: string, sourceType: Options["sourceType"]): string {
+export function withBrakes(source: string, sourceType: "module" | "commonjs"): string {
   const inserts: Insert[] = [];
   try {
-    const options: Options = { ecmaVersion: "latest", sourceType, allowReturnOutsideFunction: sourceType === "script" };
+    const tree = parse(source, { ecmaVersion: "latest", sourceType });
     // Children come before their parents, so that of two ends at one place the inner one is written first.
-    full(parse(source, options), (node) => inserts.push(...insertsFor(node as AnyNode)));
+    full(tree, (node) => inserts.push(...insertsFor(node as AnyNode)));
   } catch {
     return source;
   }

@@ -21,7 +21,18 @@ const LOOPS: readonly (readonly [name: string, setup: string, files?: Readonly<R
     "loop.ts": 'export { loop } from "./l.cjs";',
     "l.cjs": "exports.loop = () => { for (;;); }",
   }],
-  ["with its own Atomics", "Atomics.load = () => 0; self.close = () => {}; for (;;);"],
+  [
+    "in sloppy CommonJS",
+    "loop();",
+    { "loop.ts": 'export { loop } from "./l.cjs";', "l.cjs": "exports.loop = () => { for (;;); }; return 010;" },
+  ],
+  ["a long step", "loop('a', 'b', 5e5, 64, 'sha512');", {
+    "loop.ts": 'export { pbkdf2Sync as loop } from "node:crypto";',
+  }],
+  ["waits, and takes no messages", "self.onmessage = () => {};"],
+  ["ends itself", "setTimeout(() => self.close(), 5); now();"],
+  ["leaves the program", "setTimeout(() => Deno.exit(), 5); now();"],
+  ["loops with its own Atomics", "Atomics.load = () => 0; self.close = () => {}; for (;;);"],
 ];
 
 /** Begins a plugin in a worker; resolves once it says that it loops now. */
@@ -69,7 +80,7 @@ async function threads(): Promise<number> {
 
 for (const [name, setup, files = {}] of LOOPS) {
   Deno.test({
-    name: `a loop in a worker ends with it: ${name}`,
+    name: `a worker ends, whatever it does: ${name}`,
     ignore: !("registerHooks" in modules),
     async fn() {
       const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-brake-" }));

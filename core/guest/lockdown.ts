@@ -57,6 +57,9 @@ export function lockDown(): void {
   // Another realm would have all of it anew.
   replace(globalThis, "Worker", undefined);
   refuseModules();
+  // CommonJS has it by `module.constructor`: a hook that is registered later is asked before ours, and how names become
+  // files can be replaced.
+  replace(modules.default.prototype, "constructor", undefined);
 }
 
 /**

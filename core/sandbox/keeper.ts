@@ -180,33 +180,34 @@ export class Keeper {
   #ended(reason: Error): void {
     this.#forget();
     if (this.#ready) return this.#ready.reject(reason); // `start` tells it
-    void this.#failed(reason);
+    this.#failed(reason);
   }
 
   /** Tells of the end, and starts it again after a pause. */
-  async #failed(reason: unknown): Promise<void> {
-    this.#down = `it ended: ${errorText(reason)}`;
-    const gone = reason instanceof HangError ? await reason.gone() : true;
+  #failed(reason: unknown): void {
     if (this.#stopped) return;
-    if (!gone) {
-      // Each further one would keep another core busy.
-      this.#down +=
-        "; it stays down until its code or its entry changes, since its thread can't be ended where it is " +
-        'stuck ("isolate: process" can be ended)';
-      return this.#scope.log.error(this.#down);
-    }
     const { clock } = this.#options;
     if (clock.now() - this.#since > RECOVERED) this.#pause = FIRST_PAUSE;
     const pause = this.#pause;
     this.#pause = Math.min(2 * pause, LONGEST_PAUSE);
-    this.#down += `; it is started again after ${formatDuration(pause)}`;
+    this.#down = `it ended: ${errorText(reason)}; it is started again after ${formatDuration(pause)}`;
     this.#scope.log.error(this.#down);
-    this.#timer = this.#scope.clock.after(pause, () => {
+    this.#timer = this.#scope.clock.after(pause, async () => {
+      const gone = reason instanceof HangError ? await reason.gone() : true;
+      if (this.#stopped) return;
+      if (!gone) return this.#stayDown();
       this.start().catch((error) => {
         this.#since = clock.now();
-        void this.#failed(error);
+        this.#failed(error);
       });
     });
+  }
+
+  /** Its thread is stuck where it can't be ended: each further one may keep another core busy. */
+  #stayDown(): void {
+    this.#down = "it hangs where its thread can't be ended, and stays down until its code or its entry changes " +
+      '("isolate: process" can be ended)';
+    this.#scope.log.error(this.#down);
   }
 
   /** Tells the guest which swarms came, went and changed since it was told last. */

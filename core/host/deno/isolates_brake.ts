@@ -2,16 +2,16 @@
 const RUNS = 0;
 const END = 1;
 const ENDS = 2;
-// How long a thread may take to look, and how often to see whether it did (ms).
-const PATIENCE = 1_000;
+// How long a thread may take to look, as in one long step, and how often to see whether it did (ms).
+const PATIENCE = 15_000;
 const INTERVAL = 20;
 // Memory that is shared is slow to read (10 ns): one call in so many looks.
 const EVERY = 16;
 
 /**
  * Ends a thread that loops for ever. Since Deno 2.7.6 `Worker.terminate()` leaves one to itself
- * (denoland/deno#35657), so the code in it looks at a cell of memory that it shares with Weft: at each turn of a loop
- * and at each beginning of a function (core/guest/brake_code.ts).
+ * (denoland/deno#35657), so the thread looks at a cell of memory that it shares with Weft: at each turn of a loop and
+ * at each beginning of a function (core/guest/brake_code.ts), and while it waits.
  */
 export class Brake {
   readonly cell: Int32Array;
@@ -23,6 +23,7 @@ export class Brake {
   /** Tells the thread to end. */
   pull(): void {
     Atomics.compareExchange(this.cell, 0, RUNS, END);
+    Atomics.notify(this.cell, 0);
   }
 
   /** Whether the thread has ended by it; false when it is stuck where it can't look. */
@@ -35,19 +36,27 @@ export class Brake {
   }
 }
 
-/**
- * What the thread calls wherever it could go on for ever.
- *
- * @param close ends the thread that calls it, at its next turn of a loop
- */
-export function lookAt(cell: Int32Array, close: () => void): () => void {
-  const { load, store } = Atomics; // plugins may put others in their place
-  let calls = 0;
-  return () => {
-    calls = (calls + 1) | 0; // small for ever, so that it stays quick
-    if (calls % EVERY !== 0 || load(cell, 0) === RUNS) return;
+/** The thread's own side of its {@link Brake}. */
+export interface BrakedThread {
+  /** To be called wherever the thread could go on for ever: ends it when it shall. */
+  readonly look: () => void;
+  /** Ends it now. */
+  readonly end: () => never;
+}
+
+/** @param close ends the thread that calls it, at its next turn of a loop */
+export function brakedThread(cell: Int32Array, close: () => void): BrakedThread {
+  const { load, store, waitAsync } = Atomics; // plugins may put others in their place
+  const end = (): never => {
     store(cell, 0, ENDS);
     close();
     for (;;);
   };
+  let calls = 0;
+  const look = (): void => {
+    calls = (calls + 1) | 0; // small for ever, so that it stays quick
+    if (calls % EVERY === 0 && load(cell, 0) !== RUNS) end();
+  };
+  void Promise.resolve(waitAsync(cell, 0, RUNS).value).then(end);
+  return { look, end };
 }

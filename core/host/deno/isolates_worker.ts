@@ -55,8 +55,10 @@ export async function startWorker({ permissions, code, onMessage, onEnd }: Worke
   let brake: Brake | undefined;
   const kill = (): void => {
     over = true;
-    brake?.pull();
-    worker.terminate();
+    if (!brake) return worker.terminate();
+    brake.pull();
+    // Not before: a thread that waits would end without a word.
+    void brake.took().then(() => worker.terminate());
   };
   worker.onmessage = ({ data: { up: cell } }: MessageEvent<WorkerUp>) => {
     brake = cell && new Brake(cell);

@@ -339,6 +339,23 @@ const system: readonly Escape[] = [
     "evil.cjs":
       `const { constructor } = module; module.exports = (constructor._load("process") ?? constructor.createRequire(__filename)("node:process")).kill(Deno.pid, "SIGKILL");`,
   })),
+  refused(
+    "kill behind a hook of its own",
+    () =>
+      `const s = "./evil.cjs"; await import(s); const n = "node:worker_threads"; const { Worker } = await import(n); return new Worker(new URL("data:text/javascript,Deno.kill(Deno.pid, %22SIGKILL%22)"))`,
+    () => ({
+      "evil.cjs":
+        `module.constructor.registerHooks({ resolve: (s, c, next) => s.startsWith("node:") ? { url: s, shortCircuit: true } : next(s, c) });`,
+    }),
+  ),
+  refused(
+    "write to a descriptor by another name",
+    () => `const s = "./evil.cjs"; return (await import(s)).default`,
+    () => ({
+      "evil.cjs":
+        `Object.getPrototypeOf(module).constructor._resolveFilename = () => "fs"; module.exports = require("./x").writeSync(1, "LEAK");`,
+    }),
+  ),
   refused("kill by CommonJS's process", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
     "evil.cjs": `module.exports = process.kill(process.pid, "SIGKILL");`,
   })),
