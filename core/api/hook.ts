@@ -37,6 +37,11 @@ export interface HookContract<In, Out> {
    * hooks that must not fall open.
    */
   readonly onFailure: "skip" | "refuse";
+  /**
+   * For answers of `gather` and `first`, since plugins may give anything: what is wrong with one, if so. It is not
+   * passed on then, and its handler has failed; what else a source yields counts.
+   */
+  readonly problem?: (answer: Out, input: In) => string | undefined;
   readonly codec?: HookCodec<In, Out>;
   /**
    * For hooks whose answers or values are in use for longer than a call: says so of each stream and each promise, so

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import { readCandidate } from "./candidate.ts";
 import {
   admitCodec,
   configReloadedCodec,
@@ -135,7 +136,12 @@ export interface PieceEvent extends SwarmEvent {
 export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = defineHook<
   DiscoverRequest,
   PeerCandidate
->()("gather", "peers.discover", { deadline: 60_000, onFailure: "skip", codec: discoverCodec });
+>()("gather", "peers.discover", {
+  deadline: 60_000,
+  onFailure: "skip",
+  problem: (candidate) => readCandidate(candidate) ? undefined : "it yielded what is no peer: write { address }",
+  codec: discoverCodec,
+});
 
 /**
  * Candidates are about to enter a peer pool, or a peer that dialed us (source `incoming`) shook hands. A filter that
@@ -144,7 +150,15 @@ export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = def
 export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
   "first",
   "peers.admit",
-  { deadline: 5_000, onFailure: "refuse", codec: admitCodec },
+  {
+    deadline: 5_000,
+    onFailure: "refuse",
+    problem: (answer, { addresses }) =>
+      Array.isArray(answer) && answer.length === addresses.length && answer.every((each) => typeof each === "boolean")
+        ? undefined
+        : "it answered something else than a list of true or false for each address",
+    codec: admitCodec,
+  },
 );
 
 /**
@@ -216,7 +230,11 @@ export const dhtNodeNamed: Hook<"event", { readonly address: PeerAddress }, void
 export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Array> = defineHook<
   { readonly id: TorrentId },
   Uint8Array
->()("first", "metadata.resolve", { onFailure: "skip", codec: metadataCodec });
+>()("first", "metadata.resolve", {
+  onFailure: "skip",
+  problem: (answer) => answer instanceof Uint8Array ? undefined : "it answered something else than bytes",
+  codec: metadataCodec,
+});
 
 /** A swarm was added, by the profile or by a command. */
 export const swarmAdded: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.added", {

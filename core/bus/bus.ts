@@ -78,7 +78,7 @@ export class Bus {
   ): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
     const failed = (registration: Registration, error: unknown): void => void this.#failed(registration, error);
     const sources = this.#table.handlers(hook).filter(({ plugin }) => asks(plugin));
-    return gatherRound({ clock: this.#clock, failed }, sources, input, signal);
+    return gatherRound({ clock: this.#clock, problem: hook.contract.problem, failed }, sources, input, signal);
   }
 
   /**
@@ -95,7 +95,10 @@ export class Bus {
       signal.throwIfAborted();
       try {
         const answer = await this.#run(registration, signal, (call) => registration.handler(input, call.signal));
-        if (answer !== undefined) return answer;
+        if (answer === undefined) continue;
+        const problem = hook.contract.problem?.(answer, input);
+        if (problem === undefined) return answer;
+        throw new Error(problem);
       } catch (error) {
         signal.throwIfAborted();
         this.#failed(registration, error);

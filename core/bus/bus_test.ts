@@ -116,6 +116,23 @@ Deno.test("first() goes on without a handler that fails or is stuck when the hoo
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("first() takes an answer with a problem for a failure", async () => {
+  const { bus, warnings, attach } = setUp();
+  const problem = (answer: unknown): string | undefined => answer === 7 ? "it answered 7" : undefined;
+  const lenient = defineHook<string, unknown>()("first", "test.lenient", { onFailure: "skip", problem });
+  const strict = defineHook<string, unknown>()("first", "test.strict", { onFailure: "refuse", problem });
+  for (const hook of [lenient, strict]) {
+    attach("nonsense", hook, () => 7);
+    attach("answers", hook, () => 8);
+  }
+  assert.equal(await bus.first(lenient, "?", never), 8);
+  await assert.rejects(bus.first(strict, "?", never), { name: "PluginError", plugin: "nonsense" });
+  assert.deepEqual(warnings, [
+    'Plugin "nonsense" failed in test.lenient: it answered 7',
+    'Plugin "nonsense" failed in test.strict: it answered 7',
+  ]);
+});
+
 Deno.test("first() rejects when a handler fails and the hook refuses", async () => {
   const { bus, clock, attach } = setUp();
   attach("filter", admit, () => stuck());

@@ -1,3 +1,4 @@
+import type { HookContract } from "../api/hook.ts";
 import type { Clock } from "../api/host.ts";
 import { Call, enterCall } from "./call.ts";
 import type { HandlerRegistration, Registration } from "./registration.ts";
@@ -15,8 +16,10 @@ export interface Gathered<Out> {
 export type GatherAgain = ReadonlyMap<string, number>;
 
 /** What a round needs of the bus. */
-export interface GatherContext {
+export interface GatherContext<In, Out> {
   readonly clock: Clock;
+  /** What is wrong with a value, if anything. */
+  readonly problem: HookContract<In, Out>["problem"];
   /** Counts and reports a failure, unless the source was barred; throws it if the hook's contract refuses. */
   failed(registration: Registration, error: unknown): void;
 }
@@ -30,7 +33,7 @@ type Step<Out> =
  * has ended, was given up, or `signal` aborted; a reader that leaves early ends every source.
  */
 export async function* gatherRound<In, Out>(
-  { clock, failed }: GatherContext,
+  context: GatherContext<In, Out>,
   sources: readonly HandlerRegistration<"gather", In, Out>[],
   input: In,
   signal: AbortSignal,
@@ -48,7 +51,7 @@ export async function* gatherRound<In, Out>(
   signal.addEventListener("abort", leaveWithCaller, { once: true });
   try {
     let live = sources.length;
-    sources.forEach((source, i) => drive(clock, source, i, input, leave.signal, again, push));
+    sources.forEach((source, i) => drive(context, source, i, input, leave.signal, again, push));
     while (live > 0) {
       const step = steps.shift();
       if (step === undefined) {
@@ -58,7 +61,7 @@ export async function* gatherRound<In, Out>(
         yield { plugin: step.plugin, value: step.value };
       } else {
         live--;
-        if (step.failure) failed(sources[step.source], step.failure.error);
+        if (step.failure) context.failed(sources[step.source], step.failure.error);
       }
     }
     return again;
@@ -70,7 +73,7 @@ export async function* gatherRound<In, Out>(
 
 /** Runs one source. It reports its end exactly once, also when the generator never settles. */
 async function drive<In, Out>(
-  clock: Clock,
+  { clock, problem }: GatherContext<In, Out>,
   registration: HandlerRegistration<"gather", In, Out>,
   source: number,
   input: In,
@@ -79,6 +82,7 @@ async function drive<In, Out>(
   push: (step: Step<Out>) => void,
 ): Promise<void> {
   const { plugin, handler } = registration;
+  let fault: string | undefined;
   let stream: AsyncGenerator<Out, { readonly again?: number } | void, unknown> | undefined;
   let call: Call | undefined;
   try {
@@ -93,17 +97,21 @@ async function drive<In, Out>(
       const step = await stream.next();
       if (call.over) return;
       if (step.done) {
-        keepSoonest(again, plugin, step.value?.again);
+        const wrong = keepSoonest(again, plugin, step.value?.again);
+        fault ??= wrong;
         break;
       }
       if (yielded === MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values in one round`);
+      const wrong = problem?.(step.value, input);
+      fault ??= wrong;
+      if (wrong !== undefined) continue;
       call.pause();
       await new Promise<void>((taken) => push({ kind: "value", plugin, value: step.value, taken }));
       call.resume();
     }
     if (call.over) return;
     call.end();
-    push({ kind: "end", source });
+    push({ kind: "end", source, failure: fault === undefined ? undefined : { error: new Error(fault) } });
   } catch (error) {
     if (call?.over) return;
     call?.end();
@@ -121,7 +129,9 @@ function abandon(stream: AsyncGenerator<unknown, unknown, unknown> | undefined):
   }
 }
 
-function keepSoonest(again: Map<string, number>, plugin: string, value: unknown): void {
-  if (typeof value !== "number" || !(value >= 0)) return;
+/** Returns what is wrong with the wish, if anything. */
+function keepSoonest(again: Map<string, number>, plugin: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !(value >= 0)) return "it returned an `again` that is no number of milliseconds";
   again.set(plugin, Math.min(value, again.get(plugin) ?? Infinity));
 }

@@ -120,8 +120,28 @@ Deno.test("gather() goes on without sources that throw, return nonsense, or yiel
   });
   assert.deepEqual(await result(), new Map());
   assert.deepEqual(values.sort(), ["throws:last words", "works:here"]);
-  assert.equal(warnings.length, 2);
-  assert.match(warnings.join(), /"nonsense" failed.*"throws" failed in test.find: gone/);
+  assert.equal(warnings.length, 3);
+  assert.match(
+    warnings.join(),
+    /"nonsense" failed.*"again" failed.*no number of milli.*"throws" failed in test.find: gone/,
+  );
+});
+
+Deno.test("gather() passes over values with a problem, and counts one failure for a round of them", async () => {
+  const picky = defineHook<string, string>()("gather", "test.picky", {
+    onFailure: "skip",
+    problem: (value) => value === "bad" ? "it yielded what is bad" : undefined,
+  });
+  const { warnings, values, result } = setUp({
+    mixed: async function* () {
+      yield* ["good", "bad", "bad", "better"];
+      return { again: 7 };
+    },
+  }, picky);
+  assert.deepEqual(await result(), new Map([["mixed", 7]]));
+  assert.deepEqual(values, ["mixed:good", "mixed:better"]);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /"mixed" failed in test.picky: it yielded what is bad/);
 });
 
 Deno.test("gather() ends early and quietly when the caller's signal aborts", async () => {

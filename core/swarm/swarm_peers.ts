@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { readCandidate } from "../api/candidate.ts";
 import { errorText } from "../api/errors.ts";
 import {
   admitPeers,
@@ -19,7 +20,6 @@ import {
 } from "../api/mod.ts";
 import { bytesEqual, holderOf, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../wire/mod.ts";
 import { allowedFastSet } from "./allowed_fast.ts";
-import { readCandidate } from "./candidate.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import type { ShakenPeer } from "./connect.ts";
 import { dialAndShake, DialError } from "./dial.ts";

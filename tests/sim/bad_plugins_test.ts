@@ -50,7 +50,7 @@ Deno.test("a source that yields nonsense is passed over", async () => {
     scope.on(discoverPeers, () => nonsense as never);
     scope.on(discoverPeers, () => 7 as never);
   }));
-  assert.ok(leech.log.some((line) => /Dropped \d+ peers from bad: they have no address/.test(line)));
+  assert.ok(leech.log.some((line) => /"bad" failed in peers.discover: it yielded what is no peer/.test(line)));
 });
 
 Deno.test("a source that yields without end is cut off, and named", async () => {

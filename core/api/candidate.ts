@@ -1,4 +1,4 @@
-import type { PeerCandidate } from "../api/mod.ts";
+import type { PeerCandidate } from "./hooks.ts";
 import { peerAddress } from "../wire/mod.ts";
 
 /**
