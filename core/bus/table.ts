@@ -34,16 +34,21 @@ export class HookTable {
   /**
    * A table of `entries`, whose order is the order of handlers.
    *
+   * @param place where the profile has an owner, as the beginning of an error's line
    * @throws {ConfigError} when a key is provided twice, naming both plugins, with one line for each such key
    */
-  static build(entries: readonly Registration[], generation: number): HookTable {
+  static build(
+    entries: readonly Registration[],
+    generation: number,
+    place: (owner: Owner) => string = () => "",
+  ): HookTable {
     const byId = new Map<string, Registration[]>();
     const problems: string[] = [];
     for (const entry of entries) {
       const id = hookId(entry.hook);
       const known = byId.get(id);
       const rival = entry.key === undefined ? undefined : known?.find(({ key }) => key === entry.key);
-      if (rival) problems.push(describeRivals(rival, entry));
+      if (rival) problems.push(place(entry.owner) + describeRivals(rival, entry));
       if (known) known.push(entry);
       else byId.set(id, [entry]);
     }

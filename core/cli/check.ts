@@ -1,4 +1,5 @@
 /** `weft check`: every mistake in a profile. @module */
+import { startOrder } from "../runtime/mod.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
 import { readProfile, readSwarms } from "./settings.ts";
@@ -15,6 +16,7 @@ export function addCheck(program: Program, context: Context): void {
     .action(async (profile) => {
       const settings = await readProfile(context, profile);
       const { plugins, swarms } = settings;
+      await startOrder(plugins, context.builtins);
       await readSwarms(context, settings);
       context.terminal.out(
         `${profile} is fine: ${count(plugins.length, "plugin")}, ${count(swarms.length, "swarm")}\n`,

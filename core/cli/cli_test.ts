@@ -94,6 +94,11 @@ Deno.test("check lists every mistake of a profile with its place", () =>
     assert.match(error, /^bad\.yaml:3:10: unknown plugin "tpc", did you mean "tcp"\?$/m);
     assert.match(error, /^bad\.yaml:4:10: cannot load "\/home\/gone\.js"/m);
     await write(world, "/home/gone.yaml", "plugins:\n  - use: tcp\nswarms:\n  - add: gone.torrent\n");
+    await write(world, "/home/needy.yaml", "plugins:\n  - use: needy\n");
+    assert.deepEqual(await world.done("check", "needy.yaml").then(({ code, error }) => [code, error]), [
+      2,
+      'needy.yaml:2:5: cannot start "needy": it needs transports, which no entry provides; add "- use: tcp"\n',
+    ]);
     assert.match((await world.done("check", "gone.yaml")).error, /^gone\.yaml:4:5: cannot add "\/home\/gone\.torrent"/);
   }));
 

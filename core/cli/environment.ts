@@ -1,9 +1,6 @@
 /** What the command line gets from outside, so that tests can run it in memory. @module */
-import { ConfigError, type Host, type Plugin, type Runtime, type Terminal } from "../api/mod.ts";
-import type { StartOptions } from "../runtime/mod.ts";
-
-/** The built-in plugins: name to a function that loads the plugin. */
-export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+import { ConfigError, type Host, type Runtime, type Terminal } from "../api/mod.ts";
+import type { Builtins, StartOptions } from "../runtime/mod.ts";
 
 /** Weft's own code, for those who write plugins. */
 export interface WeftSources {

@@ -9,7 +9,8 @@ import { type Context, type Environment, exitCodes } from "./environment.ts";
 import { errorLines } from "./problems.ts";
 import { buildProgram } from "./program.ts";
 
-export type { Builtins, Environment, StartRuntime } from "./environment.ts";
+export type { Environment, StartRuntime } from "./environment.ts";
+export type { Builtins } from "../runtime/mod.ts";
 export { pluginResolver } from "./resolve_plugin.ts";
 
 /**

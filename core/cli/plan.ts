@@ -2,7 +2,7 @@
 import type { PlanChange, Settings } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
 import { changesText } from "./change_text.ts";
-import { planEntries, planSwarms } from "../runtime/mod.ts";
+import { planEntries, planSwarms, startOrder } from "../runtime/mod.ts";
 import { findWeft } from "./connection.ts";
 import { type Context, exitCodes } from "./environment.ts";
 import type { Program } from "./options.ts";
@@ -41,6 +41,7 @@ export function addPlan(program: Program, context: Context): void {
 
 /** What these settings would start where nothing runs. */
 async function startingChanges(context: Context, settings: Settings): Promise<readonly PlanChange[]> {
+  await startOrder(settings.plugins, context.builtins);
   const swarms = planSwarms([], await readSwarms(context, settings));
   return [...planEntries([], settings.plugins).changes, ...swarms.changes];
 }

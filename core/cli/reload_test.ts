@@ -168,4 +168,6 @@ Deno.test("weft plan lists what would start where nothing runs, and every mistak
     const { code, error } = await world.done("plan", "weft.yaml");
     assert.equal(code, 2);
     assert.match(error, /^weft\.yaml:2:10: unknown plugin/);
+    await write(world, "/home/weft.yaml", "plugins:\n  - use: needy\n");
+    assert.match((await world.done("plan", "weft.yaml")).error, /^weft\.yaml:2:5: cannot start "needy": it needs/);
   }));

@@ -8,7 +8,11 @@ import {
   type PluginRequest,
 } from "../api/mod.ts";
 import { isAbsolute, resolvePath, type ResolvePlugin } from "../config/mod.ts";
+import { withDeadline } from "../swarm/deadline.ts";
 import type { Environment } from "./environment.ts";
+
+// How long the code of a plugin may take to load (ms); the same as its setup.
+const LOAD_TIMEOUT = 30_000;
 
 /** What {@link pluginResolver} needs of the command's world. */
 export type ResolverEnvironment = Pick<Environment, "builtins" | "embedded" | "host" | "version">;
@@ -44,7 +48,13 @@ async function resolve(environment: ResolverEnvironment, request: PluginRequest)
   const { modules } = environment.host;
   if (!modules) throw new ModuleError("nothing can be loaded here but built-in plugins");
   if (isolate !== "none") return await apart(environment, request, url, await modules.inspect(url));
-  const { exports, ...code } = await modules.load(url);
+  // One that waits at its top level for what never comes must not hold up every later reload.
+  const { exports, ...code } = await withDeadline(
+    environment.host.clock,
+    LOAD_TIMEOUT,
+    "it did not finish loading",
+    () => modules.load(url),
+  );
   return checked(use, exports, code);
 }
 
@@ -64,8 +74,11 @@ async function apart(
 
 function checked(use: string, exports: { readonly default?: unknown }, code: ModuleCode): LoadedPlugin | string {
   const { default: plugin } = exports;
-  if (isPlugin(plugin)) return { plugin, ...code };
-  return `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
+  const missing = missingIn(plugin);
+  if (missing === undefined) return { plugin: plugin as Plugin, ...code };
+  return missing.length < PARTS.length
+    ? `"${use}" exports a plugin without ${missing.join(" and ")}`
+    : `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
 }
 
 /** The URL of an entry's `use` that is a path, or a URL already; undefined for other names. */
@@ -82,8 +95,12 @@ function unknown(use: string, names: readonly string[]): string {
   return `unknown plugin "${use}"${didYouMean(use, names) || `; the built-ins are ${names.join(", ")}`}`;
 }
 
-function isPlugin(value: unknown): value is Plugin {
-  const plugin = value as Partial<Plugin> | undefined;
-  return typeof plugin?.name === "string" && typeof plugin.setup === "function" &&
-    typeof plugin.config?.decode === "function";
+const PARTS = ["`name`", "`config` (for none: `config: object({})`)", "`setup`"] as const;
+
+/** What a value lacks to be a plugin; undefined when it is one. */
+function missingIn(value: unknown): readonly string[] | undefined {
+  const { name, config, setup } = (value ?? {}) as Partial<Plugin>;
+  const has = [typeof name === "string", typeof config?.decode === "function", typeof setup === "function"];
+  const missing = PARTS.filter((_, i) => !has[i]);
+  return missing.length > 0 ? missing : undefined;
 }

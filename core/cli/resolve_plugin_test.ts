@@ -15,6 +15,7 @@ const sources: Record<string, unknown> = {
   "file:///profiles/my%20%23%C3%BC/roster.ts": roster,
   "file:///profiles/roster.js": roster,
   "npm:weft-roster": roster,
+  "file:///profiles/bare.js": { name: "bare", setup() {} },
 };
 
 async function resolve(
@@ -74,6 +75,10 @@ Deno.test("pluginResolver() says what is wrong, and what to do", async () => {
     await resolve("/profiles/none.ts"),
     '"/profiles/none.ts" has no plugin as its default export; write `export default definePlugin({ ... })`',
   );
+  assert.equal(
+    await resolve("/profiles/bare.js"),
+    '"/profiles/bare.js" exports a plugin without `config` (for none: `config: object({})`)',
+  );
   const broken = { ...modules, load: () => Promise.reject(new Error("/x.ts:1:2: Unexpected token")) };
   using simulation = createSimulation({ seed: 1 });
   const host = simulation.host("a");
@@ -82,6 +87,16 @@ Deno.test("pluginResolver() says what is wrong, and what to do", async () => {
     'cannot load "/x.ts": /x.ts:1:2: Unexpected token',
   );
   assert.match(await resolve("/x.ts", {}, { host: simulation.host("b") }) as string, /nothing can be loaded here/);
+});
+
+Deno.test("pluginResolver() gives up a module that never ends loading", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const stuck = { ...modules, load: () => new Promise<never>(() => {}) };
+  const host = Object.assign(simulation.host("a"), { modules: stuck });
+  assert.equal(
+    await simulation.complete(resolve("/x.ts", {}, { host })),
+    'cannot load "/x.ts": it did not finish loading within 30 s',
+  );
 });
 
 Deno.test("pluginResolver() refuses to run apart what can't be", async () => {

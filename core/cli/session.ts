@@ -82,7 +82,7 @@ export async function runSession(
       builtins,
       version,
       log: (line) => reporter.log(line),
-    });
+    }, profile);
     reporter.begin();
     try {
       using following = profile === undefined
@@ -128,11 +128,17 @@ export function whenComplete<S extends SwarmSnapshot>(swarm: S): S | undefined {
   return swarm.state === "seeding" || swarm.state === "finished" ? swarm : undefined;
 }
 
-async function startOrExplain(start: StartRuntime, options: StartOptions): Promise<Runtime> {
+async function startOrExplain(
+  start: StartRuntime,
+  options: StartOptions,
+  profile: string | undefined,
+): Promise<Runtime> {
   try {
     return await start(options);
   } catch (error) {
     if (!(error instanceof NetError && (error.fault === "inUse" || error.fault === "denied"))) throw error;
+    const { file, line, column } = options.settings.places.listen;
+    if (profile !== undefined) throw new ConfigError([`${file}:${line}:${column}: ${error.message}`]);
     throw new CommandError(`${error.message}; choose another address with --listen, or "listen" in a profile`);
   }
 }

@@ -15,12 +15,13 @@ const builtins = {
         provides: ["peers.discover"],
       }),
     }),
+  needy: () => Promise.resolve({ default: plugin("needy", object({}), { needs: ["transports"] }) }),
 };
 
 function plugin<T>(
   name: string,
   config: Parameters<typeof definePlugin<T>>[0]["config"],
-  more: Pick<Plugin, "example" | "provides">,
+  more: Pick<Plugin, "example" | "needs" | "provides">,
 ) {
   return definePlugin({ name, summary: `Does what ${name} does`, config, ...more, setup() {} });
 }

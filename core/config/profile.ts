@@ -1,4 +1,4 @@
-import { ConfigError } from "../api/errors.ts";
+import { ConfigError, faultText } from "../api/errors.ts";
 import type { ConfigNode, Decoded } from "../api/schema.ts";
 import { childOf } from "../api/schema_support.ts";
 import type { LoadedPlugin, PluginEntry, PluginRequest, Settings, SwarmSetting } from "../api/settings.ts";
@@ -114,7 +114,12 @@ async function decodePlugins(
       node.at("use").problem(loaded);
       return [];
     }
-    return [{ ...rest, ...loaded, config: loaded.plugin.config.decode(withNode(node.at("with"))) }];
+    try {
+      return [{ ...rest, ...loaded, config: loaded.plugin.config.decode(withNode(node.at("with"))) }];
+    } catch (error) {
+      node.at("with").problem(`"${entry.use}" can't read its config: ${faultText(error)}`);
+      return [];
+    }
   });
 }
 

@@ -233,3 +233,19 @@ Deno.test("loadProfile() answers any text with settings or a ConfigError", async
     { numRuns: 300 },
   );
 });
+
+Deno.test("a plugin that can't read its config is a mistake at its place, and not the end of the others", async () => {
+  const broken = {
+    ...fake("broken", object({})),
+    config: { expects: "a mapping", decode: () => (null as never as { oops: () => 1 }).oops() },
+  } as Plugin;
+  const text = "plugins:\n  - use: broken\n    with: { a: 1 }\n  - use: tcp\n    with: { b: 1 }\n";
+  const resolvePlugin = ({ use }: PluginRequest): Promise<LoadedPlugin> =>
+    Promise.resolve({ plugin: use === "broken" ? broken : plugins[use], version: "1", files: [] });
+  await assert.rejects(loadProfile({ text, file: "p.yaml", baseDir: "/", resolvePlugin }), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.match(error.problems[0], /^p\.yaml:3:11: "broken" can't read its config: .*null/);
+    assert.match(error.problems[1], /^p\.yaml:5:13: unknown key "b"/);
+    return true;
+  });
+});

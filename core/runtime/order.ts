@@ -1,16 +1,19 @@
 /** Puts entries in the order in which they can start: what one needs is provided before it. @module */
-import { ConfigError, type PluginEntry } from "../api/mod.ts";
+import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
+
+/** Plugins that come with Weft: name to a function that loads the plugin. */
+export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
 
 /**
  * Entries so that each stands behind those whose capabilities it needs; otherwise in the profile's order, which is
  * also the order of hooks.
  *
- * @param remedies names of plugins that would provide a capability, for the error
+ * @param builtins for the error: those that would provide what is missing are named
  * @throws {ConfigError} for every unmet need, and for a cycle, each with its place
  */
 export async function startOrder(
   entries: readonly PluginEntry[],
-  remedies: (capability: string) => Promise<readonly string[]>,
+  builtins: Builtins,
 ): Promise<PluginEntry[]> {
   const problems: string[] = [];
   const providers = (capability: string): PluginEntry[] =>
@@ -18,7 +21,7 @@ export async function startOrder(
   for (const entry of entries) {
     for (const need of entry.plugin.needs ?? []) {
       if (providers(need).length > 0) continue;
-      const names = await remedies(need);
+      const names = await providing(need, builtins);
       const remedy = names.length > 0 ? `; add ${names.map((name) => `"- use: ${name}"`).join(" or ")}` : "";
       problems.push(
         `${placeOf(entry)}: cannot start "${entry.name}": it needs ${need}, which no entry provides${remedy}`,
@@ -42,6 +45,14 @@ export async function startOrder(
   for (const each of entries) visit(each);
   if (problems.length > 0) throw new ConfigError(problems);
   return [...ordered];
+}
+
+async function providing(capability: string, builtins: Builtins): Promise<string[]> {
+  const names: string[] = [];
+  for (const [name, load] of Object.entries(builtins)) {
+    if ((await load()).default.provides?.includes(capability)) names.push(name);
+  }
+  return names;
 }
 
 /** `file:line:column` of an entry. */

@@ -7,7 +7,6 @@ import {
   type Clock,
   configReloaded,
   type Logger,
-  type Plugin,
   type PluginEntry,
   type PluginSnapshot,
   pluginState,
@@ -17,12 +16,12 @@ import {
   transports,
 } from "../api/mod.ts";
 import { formatDuration } from "../api/units.ts";
-import { type Bus, HookTable } from "../bus/mod.ts";
+import { type Bus, HookTable, type Owner } from "../bus/mod.ts";
 import type { Kernel } from "../swarm/kernel.ts";
-import { startOrder } from "./order.ts";
+import { type Builtins, placeOf, startOrder } from "./order.ts";
 import type { EntryPlan } from "./plan.ts";
 import { Quarantine } from "./quarantine.ts";
-import { Scope, type ScopeOptions } from "./scope.ts";
+import { Scope, type ScopeHooks } from "./scope.ts";
 import type { SocketPool } from "./sockets.ts";
 import { disposeAll, type StagedEntry, stagePlugins } from "./stage.ts";
 
@@ -33,11 +32,11 @@ export interface PluginsOptions {
   readonly log: Logger;
   readonly sockets: SocketPool;
   /** Plugins that may be named as the remedy for what an entry needs. */
-  readonly builtins: Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+  readonly builtins: Builtins;
   readonly quarantine: () => QuarantineSettings;
   readonly tell: Kernel["tell"];
   /** The scope of an entry's new generation, with `hooks` of the plugins around what it gets from the runtime. */
-  createScope(entry: PluginEntry, hooks: Pick<ScopeOptions, "before" | "changed" | "failed">): Scope;
+  createScope(entry: PluginEntry, hooks: ScopeHooks): Scope;
   /** What plugins provide or take part in changed. */
   changed(): void;
 }
@@ -65,7 +64,7 @@ export class Plugins {
   readonly #options: PluginsOptions;
   #live: readonly LiveEntry[] = [];
   readonly #retiring = new Map<LiveEntry, Promise<void>>();
-  readonly #lastErrors = new Map<string, string>();
+  readonly #lastErrors = new WeakMap<Scope, string>();
   /** Until when (wall-clock milliseconds) a scope is left out, and the timer that lets it in again. */
   readonly #pauses = new Map<Scope, { readonly until: number; readonly timer: Timer }>();
   #generation = 0;
@@ -87,11 +86,11 @@ export class Plugins {
    * was begun is left then
    */
   async stage(entries: readonly PluginEntry[], plan: EntryPlan): Promise<StagedPlugins> {
-    const { clock, sockets } = this.#options;
+    const { clock, sockets, builtins } = this.#options;
     const old = new Map(this.#live.map((live) => [live.entry.name, live]));
     const fresh = new Set([...plan.added, ...plan.replaced].map(({ name }) => name));
     const leaving = [...plan.removed, ...plan.replaced].flatMap(({ name }) => old.get(name) ?? []);
-    const order = await startOrder(entries, (capability) => this.#remedies(capability));
+    const order = await startOrder(entries, builtins);
     const starting = order.filter(({ name }) => fresh.has(name));
     const yielding = sockets.yield(leaving.map(({ scope }) => scope));
     let started: readonly StagedEntry[] = [];
@@ -143,7 +142,7 @@ export class Plugins {
       holds: scope.holds,
       hooks: state === "retiring" ? [] : stats.filter(({ plugin }) => plugin === entry.name)
         .map(({ hook, calls, failures, time }) => ({ hook, calls, failures, time })),
-      lastError: this.#lastErrors.get(entry.name),
+      lastError: this.#lastErrors.get(scope),
     });
     return [
       ...this.#live.map((live) => describe(live, live.scope.barred === undefined ? "running" : "quarantined")),
@@ -160,8 +159,9 @@ export class Plugins {
         // While it is set up it isn't in the table yet.
         if (this.#live.some((live) => live.scope === scope)) this.#refresh();
       },
+      erred: (message) => void this.#lastErrors.set(scope, message),
       failed: ({ message }) => {
-        this.#lastErrors.set(entry.name, message);
+        this.#lastErrors.set(scope, message);
         const pause = machine.fault(clock.now());
         if (pause !== undefined) this.#quarantine(scope, machine, pause, message);
       },
@@ -181,8 +181,6 @@ export class Plugins {
       this.#retiring.set(live, retired);
     }
     for (const { scope } of next) scope.committed();
-    const names = new Set(next.map(({ entry }) => entry.name));
-    for (const name of this.#lastErrors.keys()) if (!names.has(name)) this.#lastErrors.delete(name);
     tell(configReloaded, { generation: table.generation });
   }
 
@@ -217,16 +215,10 @@ export class Plugins {
     this.#pauses.get(scope)?.timer.cancel();
     this.#pauses.delete(scope);
   }
-
-  async #remedies(capability: string): Promise<string[]> {
-    const names: string[] = [];
-    for (const [name, load] of Object.entries(this.#options.builtins)) {
-      if ((await load()).default.provides?.includes(capability)) names.push(name);
-    }
-    return names;
-  }
 }
 
 function tableOf(entries: readonly StagedEntry[], generation: number): HookTable {
-  return HookTable.build(entries.flatMap(({ scope }) => [...scope.registrations]), generation);
+  const places = new Map<Owner, string>(entries.map(({ entry, scope }) => [scope, `${placeOf(entry)}: `]));
+  const registrations = entries.flatMap(({ scope }) => [...scope.registrations]);
+  return HookTable.build(registrations, generation, (owner) => places.get(owner)!);
 }

@@ -11,7 +11,6 @@ import {
   type LimitSettings,
   type Logger,
   NetError,
-  type Plugin,
   type PluginEntry,
   type PublicSwarm,
   type ReloadPlan,
@@ -36,11 +35,12 @@ import { detailOf, snapshotOf } from "../swarm/snapshot.ts";
 import type { Swarm } from "../swarm/swarm.ts";
 import { Swarms } from "../swarm/swarms.ts";
 import { EventLog, plainEvent } from "./events.ts";
+import { type Builtins, startOrder } from "./order.ts";
 import { type EntryPlan, planEntries, planSettings } from "./plan.ts";
 import { createPluginNet } from "./plugin_net.ts";
 import { Plugins } from "./plugins.ts";
 import type { SwarmPlan } from "./profile_swarms.ts";
-import { Scope, type ScopeOptions } from "./scope.ts";
+import { Scope, type ScopeHooks } from "./scope.ts";
 import { SocketPool } from "./sockets.ts";
 import { SwarmKeeper } from "./swarm_keeper.ts";
 import { SharedUdp, type StagedUdp } from "./udp_port.ts";
@@ -58,7 +58,7 @@ export interface StartOptions {
   readonly host: Host;
   readonly settings: Settings;
   /** Plugins that may be named as the remedy for what an entry needs. */
-  readonly builtins?: Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+  readonly builtins?: Builtins;
   readonly version: string;
   readonly log?: (line: LogLine) => void;
 }
@@ -267,7 +267,7 @@ class WeftRuntime implements Runtime {
 
   #scope(
     { name, config, plugin }: PluginEntry,
-    hooks: Pick<ScopeOptions, "before" | "changed" | "failed">,
+    hooks: ScopeHooks,
   ): Scope {
     const { clock, random, net } = this.#host;
     const scope = new Scope({
@@ -313,6 +313,7 @@ class WeftRuntime implements Runtime {
         "stop Weft and start it again",
       ]);
     }
+    await startOrder(settings.plugins, this.#options.builtins ?? {});
     const swarms = await this.#keeper.plan(settings);
     const entries = planEntries(this.#settings.plugins, settings.plugins);
     const changes = [...planSettings(this.#settings, settings), ...entries.changes, ...swarms.changes];

@@ -21,23 +21,29 @@ import { withDeadline } from "../swarm/deadline.ts";
 // Nobody waits longer for one plugin to let go of one thing (ms), at shutdown above all.
 const CLEANUP_TIMEOUT = 5_000;
 
+/** Whom a scope tells of what becomes of it. */
+export interface ScopeHooks {
+  /** The generation before, which goes on running meanwhile. */
+  readonly before?: Scope;
+  /** The registrations changed after the entry was committed. */
+  changed(): void;
+  /** One of its handlers failed. */
+  failed?(failure: PluginError): void;
+  /** It logged an error. */
+  erred?(message: string): void;
+}
+
 /** What a scope gives its plugin. */
-export interface ScopeOptions {
+export interface ScopeOptions extends ScopeHooks {
   readonly name: string;
   readonly config: unknown;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly swarms: SwarmsView;
-  /** The generation before, which goes on running meanwhile. */
-  readonly before?: Scope;
   net(scope: Scope): PluginNet;
   udp(scope: Scope): UdpPort & Disposable;
   readonly state: PluginState;
-  /** The registrations changed after the entry was committed. */
-  changed(): void;
-  /** One of its handlers failed. */
-  failed?(failure: PluginError): void;
 }
 
 /** The scope of one generation of one entry of the profile. */
@@ -72,7 +78,14 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     this.name = options.name;
     this.config = options.config;
     this.random = options.random;
-    this.log = options.log;
+    const { log } = options;
+    this.log = {
+      ...log,
+      error: (message) => {
+        options.erred?.(message);
+        log.error(message);
+      },
+    };
     this.swarms = options.swarms;
     this.net = options.net(this);
     const udp = options.udp(this);

@@ -45,7 +45,7 @@ const mistakes: Record<string, Mistake> = {
   "two plugins for one key": {
     profile: { plugins: [...entries, { use: "bad" }] },
     plugin: plugin("bad", (scope) => void scope.provide(transports, "tcp", {} as never)),
-    says: /plugins "tcp" and "bad" both do/,
+    says: /profile.yaml:1:1: Cannot provide "tcp" .*plugins "tcp" and "bad" both do/,
   },
   "a port that is taken": {
     profile: { listen: "0.0.0.0:7000", plugins: entries },

@@ -65,7 +65,11 @@ export class DenoModules implements HostModules {
         if (tries < MAX_TRIES) continue;
         throw new ModuleError(`"${pathOf(url)}" changes while it is read; save it again`);
       }
-      if (!exports) throw moduleError(failure, url);
+      if (!exports) {
+        // It would fail for ever under that URL, though what it missed may come.
+        this.#spoiled.set(`${url} ${code.version}`, spoiled + 1);
+        throw moduleError(failure, url);
+      }
       for (const file of code.files.slice(1)) this.#loaded.set(file, code.hashes.get(file)!);
       return { version: code.version, files: code.files, exports };
     }

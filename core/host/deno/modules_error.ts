@@ -19,10 +19,9 @@ export function moduleError(error: unknown, url: string): ModuleError {
   return new ModuleError(`${place}: ${remedy(what)}`, { cause: error });
 }
 
-/** Where the module itself threw; the frames after it are Weft's. */
+/** Where the module's own code was: it may have called what threw. */
 function firstFrame(stack: string): string {
-  const frame = stack.split("\n").find((line) => /^\s+at /.test(line)) ?? "";
-  return frame.includes("?weft=") ? frame : "";
+  return stack.split("\n").find((line) => /^\s+at .*\?weft=/.test(line)) ?? "";
 }
 
 /** Deno's own words, with what they mean for a plugin's author. */

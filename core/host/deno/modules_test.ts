@@ -40,6 +40,16 @@ test("load() imports a module anew when it changed, and only then", async (write
   assert.equal((await modules.load(url)).exports, first.exports);
 });
 
+test("load() tries a module that failed again, since what it missed may have come", async (write, folder) => {
+  const modules = new DenoModules();
+  const url = write("a.ts", `export const list = Deno.readTextFileSync(${JSON.stringify(folder + "/list.txt")});`);
+  for (let i = 0; i < 2; i++) await assert.rejects(modules.load(url), /a\.ts:1:\d+: No such file/);
+  write("list.txt", "here");
+  const { exports } = await modules.load(url);
+  assert.equal(exports.list, "here");
+  assert.equal((await modules.load(url)).exports, exports);
+});
+
 test(
   "load() picks up changes of what a module imports, however far down and however imported",
   async (write, folder) => {
