@@ -3,7 +3,7 @@ import { CommandError } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
 import { connectControl, controlAnswers, type ControlClient, controlPath } from "../control/mod.ts";
 import type { Context } from "./environment.ts";
-import { readProfile } from "./settings.ts";
+import { readStatePath } from "./settings.ts";
 
 /** How a command names a running Weft. */
 export interface ConnectionOptions {
@@ -33,7 +33,7 @@ export async function connect(context: Context, options: ConnectionOptions): Pro
 /** The state that the options name, absolute. */
 export async function stateOf(context: Context, { state, profile }: ConnectionOptions): Promise<string> {
   return state === undefined && profile !== undefined
-    ? (await readProfile(context, profile)).store.state
+    ? await readStatePath(context, profile)
     : resolvePath(context.cwd, state ?? "weft.db");
 }
 

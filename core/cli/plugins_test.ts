@@ -38,7 +38,9 @@ Deno.test("plugins shows the entries of a running Weft, and what each did for ea
       { ...tcp, name: "roster", use: "/home/roster.ts", state: "retiring", isolate: "worker", holds: 2, hooks: [] },
       { ...tcp, name: "dht", state: "quarantined", until: host.clock.wall() + 28_000, hooks: [] },
     ];
-    const { out } = await done("plugins", "--hooks");
+    // A mistake that is not yet mended keeps nobody from looking at what runs.
+    await write(world, "/home/weft.yaml", "plugins:\n  - use: tpc\n  - use: ./gone.ts\nlimts: {}\n");
+    const { out } = await done("plugins", "--hooks", "--profile", "weft.yaml");
     assert.match(
       out,
       /^entry +use +state +isolation +calls +failures +time +last error\ntcp +tcp +running +none +4 +1 +10 ms +no\ufffd\[2J$/m,

@@ -10,7 +10,7 @@ import {
   type PluginEntry,
   type Settings,
 } from "../api/mod.ts";
-import { loadProfile } from "../config/mod.ts";
+import { loadProfile, loadStatePath, type ProfileText } from "../config/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
 import { isAbsolute, parentOf, resolvePath } from "../config/mod.ts";
 import { type ProfileSwarm, readProfileSwarms } from "../runtime/mod.ts";
@@ -29,26 +29,35 @@ export async function readProfile(
   path: string,
   seen: (file: string) => void = () => {},
 ): Promise<Settings> {
-  const { host, cwd } = environment;
-  const whole = resolvePath(cwd, path);
-  let bytes: Uint8Array;
-  try {
-    bytes = await host.disk.readFile(whole, { maxBytes: MAX_PROFILE });
-  } catch (cause) {
-    if (cause instanceof DiskError && cause.fault === "notFound") throw usageError(`There is no profile "${path}"`);
-    throw cause;
-  }
   const resolvePlugin = pluginResolver(environment);
   return await loadProfile({
-    text: new TextDecoder().decode(bytes),
-    file: path,
-    baseDir: parentOf(whole),
+    ...await profileText(environment, path),
     async resolvePlugin(request) {
       const found = await resolvePlugin(request);
       if (typeof found === "string") { for (const file of await filesOf(environment, request.use)) seen(file); }
       return found;
     },
   });
+}
+
+/**
+ * The state file that a profile names, whatever else is wrong with the profile; its plugins are left alone.
+ *
+ * @throws {ConfigError} when it can't be told
+ */
+export async function readStatePath(environment: Environment, path: string): Promise<string> {
+  return await loadStatePath(await profileText(environment, path));
+}
+
+async function profileText({ host, cwd }: Environment, path: string): Promise<ProfileText> {
+  const whole = resolvePath(cwd, path);
+  try {
+    const bytes = await host.disk.readFile(whole, { maxBytes: MAX_PROFILE });
+    return { text: new TextDecoder().decode(bytes), file: path, baseDir: parentOf(whole) };
+  } catch (cause) {
+    if (cause instanceof DiskError && cause.fault === "notFound") throw usageError(`There is no profile "${path}"`);
+    throw cause;
+  }
 }
 
 /** The files behind a module that can't be loaded, as far as they can be told. */

@@ -4,10 +4,10 @@ import { childOf } from "../api/schema_support.ts";
 import type { LoadedPlugin, PluginEntry, PluginRequest, Settings, SwarmSetting } from "../api/settings.ts";
 import { quote } from "../wire/text.ts";
 import { PlainDocument, type ProfileDocument } from "./plain_document.ts";
-import { entrySchema, profileSchema, type swarmSchema } from "./profile_schema.ts";
+import { entrySchema, profileSchema, storeSchema, type swarmSchema } from "./profile_schema.ts";
 
-/** What {@link loadProfile} gets. */
-export interface ProfileSource {
+/** The text of a profile, and where it stands. */
+export interface ProfileText {
   /** The YAML itself. Its parser asks for the environment variables `LOG_STREAM` and `LOG_TOKENS`. */
   readonly text?: string;
   /** Without a text: the plain data that YAML would give. No parser runs, and no permission is needed. */
@@ -16,6 +16,10 @@ export interface ProfileSource {
   readonly file: string;
   /** The folder that relative paths start at: that of the profile, absolute. */
   readonly baseDir: string;
+}
+
+/** What {@link loadProfile} gets. */
+export interface ProfileSource extends ProfileText {
   readonly resolvePlugin: ResolvePlugin;
 }
 
@@ -38,8 +42,20 @@ export async function loadProfile(source: ProfileSource): Promise<Settings> {
   return settings;
 }
 
+/**
+ * The state file that a profile names, whatever else is wrong with the profile.
+ *
+ * @throws {ConfigError} when it can't be told
+ */
+export async function loadStatePath(source: ProfileText): Promise<string> {
+  const document = await openDocument(source);
+  const store = document.root && storeSchema.decode(document.root.at("store"));
+  if (store?.state === undefined) throw new ConfigError(document.problems);
+  return store.state;
+}
+
 /** The parser is loaded only for those who have something to parse. */
-async function openDocument({ text, value, file, baseDir }: ProfileSource): Promise<ProfileDocument> {
+async function openDocument({ text, value, file, baseDir }: ProfileText): Promise<ProfileDocument> {
   if (text === undefined) return new PlainDocument(value, file, baseDir);
   const { YamlDocument } = await import("./yaml_document.ts");
   return new YamlDocument(text, file, baseDir);

@@ -44,10 +44,13 @@ export const entrySchema = object({
   drain: duration({ default: "1h" }),
 });
 
+/** Where things are kept. */
+export const storeSchema = object({ path: path({ default: "./downloads" }), state: path({ default: "./weft.db" }) });
+
 /** The whole profile, without what is inside the entries of `plugins`. */
 export const profileSchema = object({
   listen: oneOrMany(bindAddress(), [{ ip: "::", port: 6881 }]),
-  store: object({ path: path({ default: "./downloads" }), state: path({ default: "./weft.db" }) }),
+  store: storeSchema,
   egress: object({ allow: list(egressRule(), { default: [] }) }),
   limits: object({
     ...sharedLimits,
