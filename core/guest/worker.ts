@@ -7,6 +7,7 @@
 import { denoClock } from "../host/deno/clock.ts";
 import { GrantedNet } from "../host/deno/isolates_net.ts";
 import type { WorkerUp } from "../host/deno/isolates_worker.ts";
+import { moduleError } from "../host/deno/modules_error.ts";
 import { DenoRandom } from "../host/deno/random.ts";
 import { Guest } from "../sandbox/mod.ts";
 import { fitBrake } from "./brake.ts";
@@ -23,8 +24,13 @@ const guest = new Guest({
   clock: denoClock,
   random: new DenoRandom(),
   net: (grants) => new GrantedNet(grants),
-  // Computed, so that the whole graph is checked against this worker's permissions.
-  load: (url) => import(url),
+  load: async (url) => {
+    try {
+      return await import(url); // computed, so that the whole graph is checked against this worker's permissions
+    } catch (error) {
+      throw moduleError(error, url);
+    }
+  },
   post,
 });
 

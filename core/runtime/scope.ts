@@ -123,6 +123,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     hook: Hook<V, In, Out>,
     handler: NoInfer<Handler<V, In, Out>>,
   ): Disposable {
+    if (typeof handler !== "function") throw new TypeError(`A handler for ${hook.name} must be a function`);
     const { lends } = hook.contract;
     if (hook.verb !== "around" || !lends) return this.#register(registerHandler(this, hook, handler));
     const wrap = handler as Handler<"around", In, Out>;

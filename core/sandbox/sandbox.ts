@@ -37,7 +37,7 @@ export async function sandboxPlugin({ url, request, host, version }: SandboxOpti
   if (kind === "none") throw new Error('Cannot run a plugin apart: its entry says "isolate: none"');
   const config = copyPlain(request.config, MESSAGE_LIMITS);
   // A new version is another URL, so that no cache on the way gives the code that was.
-  const code = { url: `${url}?v=${encodeURIComponent(version)}`, request: { config, baseDir } };
+  const code = { url: `${url}?weft=${encodeURIComponent(version)}`, request: { config, baseDir } };
   const apart = { isolates, clock, kind, permissions, memory, code: [codeFolder(url)] };
   const { problems, expects, ...about } = await describe(apart, code);
   return {

@@ -5,7 +5,7 @@
  * @module
  */
 import { errorText } from "../api/errors.ts";
-import { discoverPeers, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
+import { admitPeers, discoverPeers, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
 import type { Kernel } from "./kernel.ts";
 
 // Between rounds when no source says when (ms); doubles while rounds bring nothing.
@@ -34,9 +34,10 @@ export class Discovery {
   #interval = ROUND_INTERVAL;
   /** When each source is to be asked again, by plugin. */
   #due: ReadonlyMap<string, number> = new Map();
-  /** The handlers that there were when it was looked last. */
+  /** The handlers that there were when it was looked last: sources, and filters of what they name. */
   #known: ReadonlySet<object> = new Set();
-  /** Plugins whose handlers came since: they are asked in the next round, whatever those before them wanted. */
+  #filtering: readonly object[] = [];
+  /** Plugins whose handlers came since, or whose peers may pass now: they are asked in the next round, whatever those before them wanted. */
   #fresh: ReadonlySet<string> = new Set();
   #begun = -Infinity;
 
@@ -50,15 +51,22 @@ export class Discovery {
     this.#abort = new AbortController();
     this.#due = new Map();
     this.#known = new Set(this.#sources());
+    this.#filtering = this.#filters();
     void this.#round(this.#abort.signal);
   }
 
-  /** The plugins changed: sources that were not there before are asked soon, or after the round under way. */
+  /**
+   * The plugins changed: sources that were not there before are asked soon, or after the round under way; all of them
+   * when the filters are others, which may let pass what those before them refused.
+   */
   renew(): void {
     if (!this.#abort) return;
-    const sources = this.#sources();
-    const fresh = sources.filter((source) => !this.#known.has(source)).map(({ plugin }) => plugin);
+    const [sources, filters] = [this.#sources(), this.#filters()];
+    const before = this.#filtering;
+    const refiltered = filters.length !== before.length || filters.some((filter, i) => filter !== before[i]);
+    const fresh = sources.filter((source) => refiltered || !this.#known.has(source)).map(({ plugin }) => plugin);
     this.#known = new Set(sources);
+    this.#filtering = filters;
     if (fresh.length === 0) return;
     this.#fresh = new Set([...this.#fresh, ...fresh]);
     if (!this.#timer) return;
@@ -80,6 +88,10 @@ export class Discovery {
 
   #sources(): readonly { readonly plugin: string }[] {
     return this.#kernel.bus.table.handlers(discoverPeers);
+  }
+
+  #filters(): readonly object[] {
+    return this.#kernel.bus.table.handlers(admitPeers);
   }
 
   async #round(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { discoverPeers, type PeerCandidate } from "../api/mod.ts";
+import { admitPeers, discoverPeers, type PeerCandidate } from "../api/mod.ts";
 import { HookTable, registerHandler } from "../bus/mod.ts";
 import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type Simulation } from "../host/memory/mod.ts";
@@ -20,6 +20,8 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
   readonly rounds: number[];
   readonly admitted: [source: string, count: number, at: number][];
   renew(name: string, source: Source): void;
+  /** Has a filter, anew, or none. */
+  filter(answer: boolean | undefined): void;
 } {
   const simulation = createSimulation({ seed: 1 });
   const rounds: number[] = [];
@@ -48,7 +50,15 @@ function bench(sources: Record<string, Source>, wanted: () => number = () => 10)
     kernel.bus.swap(HookTable.build([...others, fresh], kernel.bus.table.generation + 1));
     discovery.renew();
   };
-  return { simulation, discovery, rounds, admitted, renew };
+  const filter = (answer: boolean | undefined): void => {
+    const others = kernel.bus.table.entries.filter(({ plugin }) => plugin !== "filter");
+    const filters = answer === undefined
+      ? []
+      : [registerHandler(testOwner("filter"), admitPeers, ({ addresses }) => addresses.map(() => answer))];
+    kernel.bus.swap(HookTable.build([...others, ...filters], kernel.bus.table.generation + 1));
+    discovery.renew();
+  };
+  return { simulation, discovery, rounds, admitted, renew, filter };
 }
 
 /** Yields `count` peers at once. */
@@ -200,4 +210,21 @@ Deno.test("a source that comes in the middle of a round is asked after it, and o
   await simulation.run(30 * SECOND);
   discovery.stop();
   assert.deepEqual(asked, [20, 25, 30].map((at) => at * SECOND));
+});
+
+Deno.test("when the filters are others all sources are asked soon, since what was refused may pass", async () => {
+  const { simulation, discovery, rounds, renew, filter } = bench({ calm: yields(1, 60 * MINUTE) });
+  discovery.start();
+  await simulation.run(10 * SECOND);
+  filter(false);
+  await simulation.run(10 * SECOND);
+  filter(true);
+  filter(false);
+  await simulation.run(10 * SECOND);
+  renew("other", yields(0, 60 * MINUTE));
+  await simulation.run(10 * SECOND);
+  filter(undefined);
+  await simulation.run(10 * MINUTE);
+  discovery.stop();
+  assert.deepEqual(rounds, [0, 10, 20, 40].map((at) => at * SECOND));
 });

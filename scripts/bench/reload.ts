@@ -16,6 +16,9 @@ import { seedPayload, settings, sleep, start } from "./swarm.ts";
 
 const PEERS = 10;
 const RELOADS = 50;
+// Goals: the throughput across reloads, of that without; the longest time without a byte (ms).
+const LEAST_SHARE = 0.95;
+const LONGEST_PAUSE = 20;
 
 /** A plugin that acquires one of everything; `WORD` makes each version of it another code. */
 const PLUGIN = `import { definePlugin, discoverPeers, object, optional, pieceVerified, string } from "weft";
@@ -160,7 +163,15 @@ async function compareTransfers(folder: string, size: number, runs: number, rate
     }
     const median = (all: readonly Transfer[]): number =>
       all.map(({ seconds }) => seconds).sort((a, b) => a - b)[all.length >> 1];
-    console.log(`throughput across reloads: ${(100 * median(without) / median(across)).toFixed(1)} % of that without`);
+    const share = median(without) / median(across);
+    console.log(`throughput across reloads: ${(100 * share).toFixed(1)} % of that without`);
+    assert.ok(
+      across.every(({ disconnects, failed }) => disconnects === 0 && failed === 0),
+      "a reload cost a peer or a piece",
+    );
+    assert.ok(share >= LEAST_SHARE, "reloads cost too much throughput");
+    const longest = Math.max(...across.map(({ longestPause }) => longestPause));
+    if (longest > LONGEST_PAUSE) console.log(`the longest pause misses its goal of ${LONGEST_PAUSE} ms`);
   } finally {
     await stop();
   }

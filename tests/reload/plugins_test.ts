@@ -156,6 +156,22 @@ Deno.test("a plugin that keeps failing is left out for a while, longer each time
   assert.deepEqual(events, ["quarantined", "running", "quarantined", "running"]);
 });
 
+Deno.test("what a plugin logged last as an error is shown until it is replaced", async () => {
+  await using swarm = new SimSwarm(1);
+  const grumbler = (message: string | undefined): Plugin =>
+    plugin("grumbler", (scope) => {
+      if (message !== undefined) scope.clock.after(10, () => scope.log.error(message));
+    });
+  const profile = { plugins: [{ use: "tcp" }, { use: "grumbler" }] };
+  const peer = await swarm.peer("peer", { plugins: { grumbler: grumbler("no list") }, profile });
+  const lastError = () => peer.runtime.snapshot().plugins.find(({ name }) => name === "grumbler")!.lastError;
+  assert.equal(lastError(), undefined);
+  await swarm.simulation.run(20);
+  assert.equal(lastError(), "no list");
+  await swarm.reload(peer, { plugins: { grumbler: grumbler(undefined) }, profile, versions: { grumbler: "2" } });
+  assert.equal(lastError(), undefined);
+});
+
 Deno.test("a reload that fixes a quarantined plugin lets the new one in at once", async () => {
   await using swarm = new SimSwarm(5);
   const fails = plugin("p", (scope) => {
