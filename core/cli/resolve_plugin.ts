@@ -74,11 +74,13 @@ async function apart(
 
 function checked(use: string, exports: { readonly default?: unknown }, code: ModuleCode): LoadedPlugin | string {
   const { default: plugin } = exports;
-  const missing = missingIn(plugin);
-  if (missing === undefined) return { plugin: plugin as Plugin, ...code };
-  return missing.length < PARTS.length
-    ? `"${use}" exports a plugin without ${missing.join(" and ")}`
-    : `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
+  if (isPlugin(plugin)) return { plugin, ...code };
+  const { name, setup } = (plugin ?? {}) as Partial<Plugin>;
+  if (typeof setup !== "function") {
+    return `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
+  }
+  const missing = typeof name === "string" ? "`config` (for none: `config: object({})`)" : "`name`";
+  return `"${use}" exports a plugin without ${missing}`;
 }
 
 /** The URL of an entry's `use` that is a path, or a URL already; undefined for other names. */
@@ -95,12 +97,8 @@ function unknown(use: string, names: readonly string[]): string {
   return `unknown plugin "${use}"${didYouMean(use, names) || `; the built-ins are ${names.join(", ")}`}`;
 }
 
-const PARTS = ["`name`", "`config` (for none: `config: object({})`)", "`setup`"] as const;
-
-/** What a value lacks to be a plugin; undefined when it is one. */
-function missingIn(value: unknown): readonly string[] | undefined {
-  const { name, config, setup } = (value ?? {}) as Partial<Plugin>;
-  const has = [typeof name === "string", typeof config?.decode === "function", typeof setup === "function"];
-  const missing = PARTS.filter((_, i) => !has[i]);
-  return missing.length > 0 ? missing : undefined;
+function isPlugin(value: unknown): value is Plugin {
+  const plugin = value as Partial<Plugin> | undefined;
+  return typeof plugin?.name === "string" && typeof plugin.setup === "function" &&
+    typeof plugin.config?.decode === "function";
 }

@@ -120,7 +120,8 @@ Deno.test("extensions and listeners that are nonsense are named, and take no par
       scope.provide(wireExtensions, "ut_bad", () => value);
       scope.provide(wireExtensions, "ut_worse", value);
       scope.on(peerConnected, () => forever as never);
-      scope.on(swarmState, value);
+      if (typeof value === "function") scope.on(swarmState, value);
+      else assert.throws(() => scope.on(swarmState, value), /A handler for swarm\.state must be a function/);
     }));
   }
 });
