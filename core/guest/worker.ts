@@ -41,6 +41,17 @@ for (const method of ["debug", "log", "info", "warn", "error"] as const) {
   console[method] = (...parts: unknown[]) => guest.log.write(level, parts.map(shown).join(" "));
 }
 
+// Deno would print it, and what a stranger's code says may hold more than letters.
+const prevent = Function.prototype.call.bind(Event.prototype.preventDefault);
+addEventListener("error", (event) => {
+  prevent(event);
+  guest.stray(event.error);
+});
+addEventListener("unhandledrejection", (event) => {
+  prevent(event);
+  guest.stray(event.reason);
+});
+
 scope.onmessage = ({ data }) => guest.receive(data);
 post({ up: fitBrake() } satisfies WorkerUp);
 

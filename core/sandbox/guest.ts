@@ -64,6 +64,11 @@ export class Guest {
     }
   }
 
+  /** Tells of what nobody caught: it ends the plugin. */
+  stray(error: unknown): void {
+    this.#options.post({ say: "stray", message: faultText(error).slice(0, MAX_LINE) });
+  }
+
   async #describe({ url, config, baseDir }: Extract<HostMessage, { do: "describe" }>): Promise<void> {
     const { name, summary, needs, provides, example, ...plugin } = await this.#load(url);
     const { problems } = decodeRecorded(plugin.config, config, baseDir);

@@ -19,7 +19,10 @@ const PER_SECOND = 500;
 const BYTES_PER_MESSAGE = 4 * 1024;
 
 /** What a guest says besides answers. */
-export type Notice = Exclude<GuestMessage, { readonly say: "values" | "done" | "error" | "pong" | "stopped" }>;
+export type Notice = Exclude<
+  GuestMessage,
+  { readonly say: "values" | "done" | "error" | "pong" | "stopped" | "stray" }
+>;
 
 /** What {@link Link.start} needs. */
 export interface LinkOptions extends Omit<IsolateOptions, "onMessage" | "onEnd"> {
@@ -169,6 +172,7 @@ export class Link {
       if (message.ping === this.#pings) this.#missed = 0;
       if (message.carried) this.#options.onCarried?.(message.carried);
     } else if (message.say === "stopped") this.#stopped?.();
+    else if (message.say === "stray") this.end(new Error(`it failed with nobody to catch it: ${message.message}`));
     else this.#options.onNotice(message);
   }
 

@@ -90,6 +90,8 @@ export type GuestMessage =
   | { readonly say: "off"; readonly registration: number }
   | { readonly say: "ready" }
   | { readonly say: "failed"; readonly message: string }
+  /** Something was thrown or rejected that nobody caught. */
+  | { readonly say: "stray"; readonly message: string }
   | { readonly say: "values"; readonly call: number; readonly values: readonly unknown[] }
   | { readonly say: "done"; readonly call: number; readonly value: unknown }
   | { readonly say: "error"; readonly call: number; readonly message: string }
@@ -123,6 +125,7 @@ export function readGuestMessage(message: unknown, size?: { bytes: number }): Gu
     case "stopped":
       return { say };
     case "failed":
+    case "stray":
       return { say, message: fields.text("message") };
     case "values":
       return { say, call: fields.count("call"), values: fields.list("values", CREDIT) };

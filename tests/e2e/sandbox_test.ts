@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { RunningWeft, WEFT } from "../support/running_weft.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const roster = `import { definePlugin, discoverPeers, duration, object, parsePeerAddress, url } from "weft";
@@ -157,6 +158,25 @@ Deno.test("what Weft may not do itself it can't grant, and it says which flag wo
   );
   assert.match(env, /Cannot grant env access to "HOME": .* run it with --allow-env=HOME/);
   assert.match(run, /Cannot start a process: .* run it with --allow-run=.*deno, or write "isolate: worker"/);
+});
+
+Deno.test("what nobody catches in a worker is told in one line, without what a terminal would obey", async () => {
+  const source = `import { definePlugin, object } from "weft";
+Event.prototype.preventDefault = () => {};
+export default definePlugin({
+  name: "stray",
+  config: object({}),
+  setup: () => void setTimeout(() => Promise.reject(new Error("\\x1b]0;title\\x07")), 100),
+});`;
+  const entry = { use: "./plugin/stray.ts", isolate: "worker" };
+  await using place = await Place.make({ "plugin/stray.ts": source, "weft.yaml": profile(entry) });
+  await using running = new RunningWeft(place.folder, [...WEFT, "run", "weft.yaml"]);
+  await running.says(/^weft: \.\/plugin\/stray\.ts: it ended: it failed with nobody to catch it: .*title/);
+  await running.says(/^weft: \.\/plugin\/stray\.ts: it ended: /); // twice, so that all of the first has come
+  running.signal("SIGINT");
+  await running.end();
+  for (const line of running.lines) assert.match(line, /^(?:weft: \.\/plugin|listening on|stopping)/);
+  assert.doesNotMatch(running.lines.join(), /[\x1b\x07]/);
 });
 
 Deno.test({

@@ -65,9 +65,14 @@ export class RunningWeft implements AsyncDisposable {
         stream.seen = index + 1;
         return stream.lines[index];
       }
-      assert.ok(!this.#ended, `${pattern} was not said:\n${this.#streams.flatMap(({ lines }) => lines).join("\n")}`);
+      assert.ok(!this.#ended, `${pattern} was not said:\n${this.lines.join("\n")}`);
       await this.#wake.promise;
     }
+  }
+
+  /** What it has written, line by line. */
+  get lines(): readonly string[] {
+    return this.#streams.flatMap(({ lines }) => lines);
   }
 
   /** Sends a signal. */
