@@ -8,7 +8,6 @@ interface Loaded {
 }
 type Load = (url: string, context: LoadContext, next: (url: string, context: LoadContext) => Loaded) => Loaded;
 interface LoadContext {
-  readonly conditions: readonly string[];
   readonly importAttributes: { readonly type?: string };
 }
 
@@ -31,8 +30,7 @@ export function fitBrake(): Int32Array | undefined {
     load(url, context, next) {
       const loaded = next(url, context);
       if (typeof loaded.source !== "string" || context.importAttributes.type !== undefined) return loaded;
-      let source = withBrakes(loaded.source, "module"); // one may be required, too
-      if (source === loaded.source && context.conditions.includes("require")) source = withBrakes(source, "commonjs");
+      const source = withBrakes(loaded.source);
       // Any text that a hook gives counts as JavaScript, also JSON's: Deno itself loads what got no brake.
       return source === loaded.source ? { format: undefined, source: undefined } : { ...loaded, source };
     },

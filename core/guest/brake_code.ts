@@ -11,10 +11,10 @@ type Insert = readonly [at: number, text: string];
  * Code that calls {@link BRAKE} wherever it could otherwise go on for ever. Lines stay where they are, and code that
  * can't be read stays as it is: if it is wrong, whoever loads it says why.
  */
-export function withBrakes(source: string, sourceType: "module" | "commonjs"): string {
+export function withBrakes(source: string): string {
   const inserts: Insert[] = [];
   try {
-    const tree = parse(source, { ecmaVersion: "latest", sourceType });
+    const tree = parse(source, { ecmaVersion: "latest", sourceType: "module" });
     // Children come before their parents, so that of two ends at one place the inner one is written first.
     full(tree, (node) => inserts.push(...insertsFor(node as AnyNode)));
   } catch {

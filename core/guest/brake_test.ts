@@ -17,15 +17,6 @@ const LOOPS: readonly (readonly [name: string, setup: string, files?: Readonly<R
   ["what a timer calls", "setTimeout(() => { now(); for (;;); });"],
   ["a getter, a static block, an arrow", "class A { static { const f = () => { for (;;); }; f(); } } new A();"],
   ["in a file that it imports", "loop();", { "loop.ts": "export const loop = (): never => { for (;;); };" }],
-  ["in CommonJS", "loop();", {
-    "loop.ts": 'export { loop } from "./l.cjs";',
-    "l.cjs": "exports.loop = () => { for (;;); }",
-  }],
-  [
-    "in sloppy CommonJS",
-    "loop();",
-    { "loop.ts": 'export { loop } from "./l.cjs";', "l.cjs": "exports.loop = () => { for (;;); }; return 010;" },
-  ],
   ["a long step", "loop('a', 'b', 5e5, 64, 'sha512');", {
     "loop.ts": 'export { pbkdf2Sync as loop } from "node:crypto";',
   }],

@@ -30,12 +30,30 @@ const COMPUTING = new Set([
   "zlib",
 ]);
 
+/** Where else modules may come from. */
+const SCHEMES = new Set(["file:", "data:", "blob:"]);
+
 interface Resolved {
   readonly url: string;
   readonly shortCircuit?: boolean;
 }
-type Next = (specifier: string, context: unknown) => Resolved;
-type Resolve = (specifier: string, context: unknown, next: Next) => Resolved;
+interface LoadContext {
+  readonly conditions: readonly string[];
+}
+
+/** What Deno offers since 2.9 or so, and its types don't know everywhere. */
+interface Hooks {
+  resolve(
+    specifier: string,
+    context: unknown,
+    next: (specifier: string, context: unknown) => Resolved,
+  ): Resolved;
+  load(
+    url: string,
+    context: LoadContext,
+    next: (url: string, context: LoadContext) => unknown,
+  ): unknown;
+}
 
 /**
  * Closes what a worker's permissions leave open, before any plugin's code runs. Where this Deno has no
@@ -53,23 +71,30 @@ export function lockDown(): void {
   for (const name of ["kill", "umask", "_kill", "abort", "reallyExit", "binding", "getBuiltinModule", "dlopen"]) {
     replace(process, name, refuse);
   }
-  replace(globalThis, "process", undefined);
-  // Another realm would have all of it anew.
+  const { internal, Process } = Deno as unknown as { internal: symbol; Process?: { prototype: object } };
+  if (Process) replace(Process.prototype, "kill", refuse);
+  // What Node's modules that compute look for in it.
+  const { nextTick } = process;
+  replace(globalThis, "process", Object.freeze({ nextTick, emitWarning: () => {}, noDeprecation: true, env: {} }));
+  // Deno's own insides: they print, and some of them panic.
+  replace(Deno, internal, undefined);
+  replace(globalThis, "nodeBootstrap", undefined);
+  // Another realm would have all of it anew; one canvas may be larger than memory.
   replace(globalThis, "Worker", undefined);
+  replace(globalThis, "OffscreenCanvas", undefined);
   refuseModules();
-  // CommonJS has it by `module.constructor`: a hook that is registered later is asked before ours, and how names become
-  // files can be replaced.
+  // Where a plugin gets hold of it, a hook that it registers would be asked before ours.
   replace(modules.default.prototype, "constructor", undefined);
 }
 
 /**
- * Packages come over the network without leave, most of Node's modules go around Deno's permissions, and a compiled
- * Weft loads modules from any folder.
+ * Packages come over the network without leave, most of Node's modules go around Deno's permissions, CommonJS reaches
+ * all of them, and a compiled Weft loads modules from any folder.
  */
 function refuseModules(): void {
   const { builtinModules, registerHooks } = modules as unknown as {
     readonly builtinModules: readonly string[];
-    readonly registerHooks?: (hooks: { readonly resolve: Resolve }) => void;
+    readonly registerHooks?: (hooks: Hooks) => void;
   };
   const builtin = new Set(builtinModules);
   registerHooks?.({
@@ -80,12 +105,24 @@ function refuseModules(): void {
       const node = startsWith(specifier, "node:");
       const name = node ? slice(specifier, 5) : specifier;
       // Deno goes on with a module of Node's own when this throws, but not when it leads elsewhere.
-      if ((node || has(builtin, name)) && !has(COMPUTING, name)) return { url: `refused:${name}`, shortCircuit: true };
+      const refused = { url: `refused:${name}`, shortCircuit: true };
+      if ((node || has(builtin, name)) && !has(COMPUTING, name)) return refused;
       const found = next(specifier, context);
+      // Again, since "NODE:fs" and "no\tde:fs" are Node's too.
+      const scheme = slice(found.url, 0, indexOf(found.url, ":") + 1);
+      if (scheme === "node:" ? !has(COMPUTING, slice(found.url, 5)) : !has(SCHEMES, scheme)) return refused;
       if (specifier !== "weft" && startsWith(found.url, "file:") && !mayRead(found.url)) {
         throw new Error(`Cannot import "${specifier}" apart: its entry does not grant reading it`);
       }
       return found;
+    },
+    load(url, context, next) {
+      const { conditions } = context;
+      for (let i = 0; i < conditions.length; i++) {
+        if (conditions[i] !== "require") continue;
+        throw new Error(`Cannot load "${url}" apart: it is CommonJS; write "import" and "export"`);
+      }
+      return next(url, context);
     },
   });
 }
@@ -108,6 +145,6 @@ function mayRead(url: string): boolean {
   return stateOf(query({ name: "read", path })) === "granted";
 }
 
-function replace(object: object, name: string, value: unknown): void {
+function replace(object: object, name: string | symbol, value: unknown): void {
   Object.defineProperty(object, name, { value, writable: false, configurable: false });
 }

@@ -49,6 +49,9 @@ const text = ({ outside }: World): string => q(`file://${outside}/secret.txt`);
 const module = ({ outside }: World): string => q(`file://${outside}/mod.js`);
 const port = ({ canary }: World): string => canary.split(":")[1];
 const gone = /did not answer for 3s/;
+/** Names that lead to Node's modules, though they don't look like it. */
+const spellings = ["NODE:fs", " node:fs", "\nnode:fs", "no\tde:fs", "test"];
+const importOf = (name: string): string => `import of ${q(name)}`;
 
 const files: readonly Escape[] = [
   refused("readTextFile", (w) => `return await Deno.readTextFile(${secret(w)})`),
@@ -201,6 +204,8 @@ const network: readonly Escape[] = [
     "connect to a Unix socket",
     (w) => `return (await Deno.connect({ transport: "unix", path: ${q(w.outside + "/socket")} })).localAddr`,
   ),
+  refused("connect over vsock", () => `return await Deno.connect({ transport: "vsock", cid: 2, port: 1 })`),
+  refused("listen on vsock", () => `return Deno.listen({ transport: "vsock", cid: 2, port: 1 })`),
   refused("listen", () => `return Deno.listen({ hostname: "127.0.0.1", port: 0 }).addr`),
   refused(
     "serve",
@@ -356,6 +361,41 @@ const system: readonly Escape[] = [
         `Object.getPrototypeOf(module).constructor._resolveFilename = () => "fs"; module.exports = require("./x").writeSync(1, "LEAK");`,
     }),
   ),
+  refused(
+    "require what the module is called",
+    () => `const s = "./evil.cjs"; return (await import(s)).default`,
+    () => ({
+      "evil.cjs": `module.filename = "fs"; module.exports = module.require("fs").writeSync(1, "LEAK");`,
+    }),
+  ),
+  refused("require while a hook runs", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
+    "evil.cjs":
+      `let fs; Object.defineProperty(module, "paths", { get() { fs ??= require("fs"); return []; } }); try { require("zzz"); } catch {} module.exports = fs?.writeSync(1, "LEAK");`,
+  })),
+  refused(
+    "Module from a diagnostics channel",
+    () => `const s = "./evil.cjs"; return (await import(s)).default`,
+    () => ({
+      "evil.cjs":
+        `const t = require("diagnostics_channel").tracingChannel("module.require"); let got; t.constructor.prototype.traceSync = (...all) => { got = all; }; t.subscribe({ start() {}, end() {}, error() {}, asyncStart() {}, asyncEnd() {} }); require("path"); module.exports = typeof got?.[2]?.registerHooks === "function" ? "Module" : null;`,
+    }),
+  ),
+  ...spellings.map((name) =>
+    refused(importOf(name), () => `const s = ${q(name)}; return Object.keys(await import(s))`)
+  ),
+  refused(
+    "kill in another thread, by a capital name",
+    () =>
+      `const s = "NODE:worker_threads"; const { Worker } = await import(s); new Worker("Deno.kill(Deno.pid, 'SIGKILL')", { eval: true, env: {} }); await new Promise((r) => setTimeout(r, 1000)); return "started"`,
+  ),
+  refused(
+    "kill by Deno.Process",
+    () => `Deno.Process.prototype.kill.call({ pid: Deno.pid }, "SIGKILL"); return "killed"`,
+  ),
+  refused("Deno's insides", () => `return Deno[Deno.internal]`),
+  refused("print by Deno's insides", () => `Deno[Deno.internal].log("error", "LEAK"); return "printed"`),
+  refused("a panic in Deno's insides", () => `return new (Deno[Deno.internal].core.ops.Tray)()`),
+  refused("Node's bootstrap", () => `return globalThis.nodeBootstrap`),
   refused("kill by CommonJS's process", () => `const s = "./evil.cjs"; return (await import(s)).default`, () => ({
     "evil.cjs": `module.exports = process.kill(process.pid, "SIGKILL");`,
   })),
@@ -568,8 +608,12 @@ export const escapes: readonly Escape[] = [...files, ...imports, ...network, ...
  * imported. The README says so.
  */
 export const gaps: Readonly<Record<"old" | "oldBinary", readonly string[]>> = {
-  old: ["package from npm"],
+  old: ["package from npm", ...spellings.map(importOf)],
   oldBinary: [
+    ...spellings.map(importOf),
+    "node:inspector",
+    "node:worker_threads",
+    "umask",
     "package from npm",
     "static JSON import",
     "static module import",
