@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NetError } from "../api/mod.ts";
 import { parseMetainfo } from "../wire/mod.ts";
 import { inWorld, type World, write } from "./test_world.ts";
 
@@ -101,6 +102,27 @@ Deno.test("check lists every mistake of a profile with its place", () =>
     ]);
     assert.match((await world.done("check", "gone.yaml")).error, /^gone\.yaml:4:5: cannot add "\/home\/gone\.torrent"/);
   }));
+
+Deno.test("a port that is taken is told with its place in the profile, or with the flag that chooses another", () => {
+  const taken = (): never => {
+    throw new NetError("inUse", 'Cannot listen on "::" port 7000: the address is already in use');
+  };
+  return inWorld(
+    async (world) => {
+      await write(world, "/home/weft.yaml", "plugins:\n  - use: tcp\nlisten: 7000\n");
+      const ran = await world.done("run", "weft.yaml");
+      assert.deepEqual([ran.code, ran.error], [
+        2,
+        'weft.yaml:3:9: Cannot listen on "::" port 7000: the address is already in use\n',
+      ]);
+      await makeTorrent(world);
+      const got = await world.done("get", "data.torrent", "--out", "d", "--listen", "[::]:7000");
+      assert.deepEqual([got.code, /choose another address with --listen/.test(got.error)], [1, true], got.error);
+    },
+    undefined,
+    taken,
+  );
+});
 
 Deno.test("get adds the torrent, and exits 0 once it is complete", () =>
   inWorld(async (world) => {

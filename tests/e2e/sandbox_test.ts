@@ -160,6 +160,33 @@ Deno.test("what Weft may not do itself it can't grant, and it says which flag wo
   assert.match(run, /Cannot start a process: .* run it with --allow-run=.*deno, or write "isolate: worker"/);
 });
 
+Deno.test("Node's modules that compute work in a worker, with callbacks and streams", async () => {
+  const source = `import { EventEmitter } from "node:events";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, gzip } from "node:zlib";
+import { definePlugin, object } from "weft";
+export default definePlugin({
+  name: "computing",
+  config: object({}),
+  async setup(plugin) {
+    const packed = await new Promise((resolve) => gzip("some text", (error, bytes) => resolve(error ?? bytes)));
+    let text = "";
+    const sink = new Writable({ write: (chunk, _, done) => (text += chunk, done()) });
+    await pipeline(Readable.from([packed]), createGunzip(), sink);
+    const emitter = new EventEmitter();
+    for (let i = 0; i < 12; i++) emitter.on("x", () => {});
+    plugin.log.warn(text + " " + emitter.listenerCount("x"));
+  },
+});`;
+  const entry = { use: "./plugin/computing.js", isolate: "worker" };
+  await using place = await Place.make({ "plugin/computing.js": source, "weft.yaml": profile(entry) });
+  await using running = new RunningWeft(place.folder, [...WEFT, "run", "weft.yaml"]);
+  await running.says(/computing\.js: some text 12$/);
+  running.signal("SIGINT");
+  assert.equal(await running.end(), 0);
+});
+
 Deno.test("what nobody catches in a worker is told in one line, without what a terminal would obey", async () => {
   const source = `import { definePlugin, object } from "weft";
 Event.prototype.preventDefault = () => {};
