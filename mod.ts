@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { type Builtins, main } from "./core/cli/mod.ts";
+import type { Builtins } from "./core/api/mod.ts";
+import { main } from "./core/cli/mod.ts";
 import { containStrayErrors, denoHost, denoTerminal, GUEST_ARGUMENT, ownSources } from "./core/host/deno/mod.ts";
 import { startRuntime } from "./core/runtime/mod.ts";
 import { builtins } from "./plugins/mod.ts";

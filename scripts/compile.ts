@@ -17,7 +17,7 @@ const ENV = ["LOG_STREAM", "LOG_TOKENS"];
  */
 const INCLUDED = ["core", "plugins", "tests/conformance", "tests/testing"];
 /** Whose tests go in too: new plugins begin with them. */
-const TEMPLATE = "core/cli/new";
+const TEMPLATE = "core/cli/commands/new";
 
 const details = `
 With --profile, the plugins that it names by path, URL or package are compiled in, with all that they import, and take

@@ -1,7 +1,7 @@
 /** What a profile adds to the binary that is compiled for it. @module */
 import { parse } from "yaml";
 import { ConfigError } from "../core/api/mod.ts";
-import { pluginResolver } from "../core/cli/mod.ts";
+import { pluginResolver } from "../core/profile/mod.ts";
 import { isAbsolute, loadProfile, parentOf } from "../core/config/mod.ts";
 import { denoHost } from "../core/host/deno/mod.ts";
 import { builtins } from "../plugins/mod.ts";

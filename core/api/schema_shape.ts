@@ -1,5 +1,5 @@
 /** Schemas of lists and mappings. @module */
-import { quote } from "../wire/text.ts";
+import { quote } from "../wire/mod.ts";
 import type { Decoded, Schema } from "./schema.ts";
 import { isMapping, mismatch, place, within } from "./schema_support.ts";
 import { didYouMean } from "./suggest.ts";

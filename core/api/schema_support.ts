@@ -1,5 +1,5 @@
 /** What the schemas share; no part of the public face. @module */
-import { quote } from "../wire/text.ts";
+import { quote } from "../wire/mod.ts";
 import type { ConfigNode } from "./schema.ts";
 
 /** The value under a key or an index; never one that is inherited. */

@@ -1,6 +1,5 @@
 /** Schemas of texts with a meaning: amounts, addresses, URLs, paths. @module */
-import { type HostPort, parseHostPort, parseIp, parsePeerAddress, type PeerAddress } from "../wire/peer_address.ts";
-import { quote } from "../wire/text.ts";
+import { type HostPort, parseHostPort, parseIp, parsePeerAddress, type PeerAddress, quote } from "../wire/mod.ts";
 import type { BindAddress } from "./host.ts";
 import { scalar, type Schema } from "./schema.ts";
 import { asText, bounds } from "./schema_support.ts";

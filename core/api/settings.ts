@@ -65,6 +65,9 @@ export interface SourcePlace {
 /** Where a plugin's code runs: with Weft's own permissions, or apart with those that its entry grants. */
 export type Isolation = "none" | "worker" | "process";
 
+/** Plugins that come with Weft: name to a function that loads the plugin. */
+export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+
 /** What finding a plugin takes: all that its entry says. */
 export interface PluginRequest {
   /** A built-in's name, an absolute path, or a URL such as `npm:weft-roster`. */

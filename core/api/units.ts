@@ -1,5 +1,5 @@
 /** Amounts as people write them: durations, sizes and rates. @module */
-import { quote } from "../wire/text.ts";
+import { quote } from "../wire/mod.ts";
 
 const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const PREFIXES = "KMGT";

@@ -1,7 +1,4 @@
-import { faultText, PluginError } from "../api/errors.ts";
-import type { Hook, Verb } from "../api/hook.ts";
-import type { Clock } from "../api/host.ts";
-import type { Logger } from "../api/plugin.ts";
+import { type Clock, faultText, type Hook, type Logger, PluginError, type Verb } from "../api/mod.ts";
 import { Barred, Call, enterCall } from "./call.ts";
 import { FailureLog } from "./failure_log.ts";
 import { type GatherAgain, type Gathered, gatherRound } from "./gather.ts";

@@ -1,5 +1,4 @@
-import { PluginError } from "../api/errors.ts";
-import type { Clock, Timer } from "../api/host.ts";
+import { type Clock, PluginError, type Timer } from "../api/mod.ts";
 import type { Registration } from "./registration.ts";
 
 /** What ended a call from outside: its deadline (`expired`), or the caller's signal. */

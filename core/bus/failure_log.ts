@@ -1,6 +1,4 @@
-import type { PluginError } from "../api/errors.ts";
-import type { Clock } from "../api/host.ts";
-import type { Logger } from "../api/plugin.ts";
+import type { Clock, Logger, PluginError } from "../api/mod.ts";
 import type { Owner } from "./registration.ts";
 
 // A handler that fails at every call would bury the rest of the log, and its sixth line says nothing new.

@@ -1,5 +1,4 @@
-import type { HookContract } from "../api/hook.ts";
-import type { Clock } from "../api/host.ts";
+import type { Clock, HookContract } from "../api/mod.ts";
 import { Call, enterCall } from "./call.ts";
 import type { HandlerRegistration, Registration } from "./registration.ts";
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../api/host.ts";
+import type { Clock, Timer } from "../api/mod.ts";
 
 /** A clock for tests of the bus: time moves when {@link ManualClock.advance} says so. */
 export class ManualClock implements Clock {

@@ -1,5 +1,4 @@
-import type { PluginError } from "../api/errors.ts";
-import type { Handler, Hook, Verb } from "../api/hook.ts";
+import type { Handler, Hook, PluginError, Verb } from "../api/mod.ts";
 import { Gate } from "./gate.ts";
 
 /** What calls of one handler have cost so far. */

@@ -1,5 +1,4 @@
-import { ConfigError } from "../api/errors.ts";
-import { type Hook, hookId, type Verb } from "../api/hook.ts";
+import { ConfigError, type Hook, hookId, type Verb } from "../api/mod.ts";
 import type { HandlerRegistration, Owner, Registration } from "./registration.ts";
 
 const NONE: readonly never[] = Object.freeze([]);

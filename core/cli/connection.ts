@@ -3,7 +3,7 @@ import { CommandError } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
 import { connectControl, controlAnswers, type ControlClient, controlPath } from "../control/mod.ts";
 import type { Context } from "./environment.ts";
-import { readStatePath } from "./settings.ts";
+import { readStatePath } from "../profile/mod.ts";
 
 /** How a command names a running Weft. */
 export interface ConnectionOptions {

@@ -1,6 +1,7 @@
 /** What the command line gets from outside, so that tests can run it in memory. @module */
 import { ConfigError, type Host, type Runtime, type Terminal } from "../api/mod.ts";
-import type { Builtins, StartOptions } from "../runtime/mod.ts";
+import type { ProfileEnvironment } from "../profile/mod.ts";
+import type { StartOptions } from "../runtime/mod.ts";
 
 /** Weft's own code, for those who write plugins. */
 export interface WeftSources {
@@ -18,21 +19,12 @@ export interface WeftSources {
 export type StartRuntime = (options: StartOptions) => Promise<Runtime>;
 
 /** The world of one command. */
-export interface Environment {
+export interface Environment extends ProfileEnvironment {
   readonly host: Host;
   readonly terminal: Terminal;
-  readonly builtins: Builtins;
-  /**
-   * Plugins compiled into the binary, by `use` as their profile writes it, such as `./roster.ts`. For a profile beside
-   * which that path would lead, they take the place of the file; code that runs apart is always read from disk.
-   */
-  readonly embedded?: Builtins;
   readonly start: StartRuntime;
-  readonly version: string;
   /** Absent where nobody writes plugins. */
   readonly sources?: WeftSources;
-  /** The folder that relative paths stand in, absolute. */
-  readonly cwd: string;
   /** The folder for temporary files, absolute. */
   readonly temporary: string;
 }

@@ -3,9 +3,8 @@ import type { Runtime, Settings } from "../api/mod.ts";
 import { resolvePath } from "../config/mod.ts";
 import type { ProcessCommands } from "../control/mod.ts";
 import type { Context } from "./environment.ts";
-import { Reloader } from "./reloader.ts";
+import { readProfile, Reloader } from "../profile/mod.ts";
 import type { Reporter } from "./reporter.ts";
-import { readProfile } from "./settings.ts";
 
 /** What runs, and how it follows its profile. */
 export interface FollowOptions {

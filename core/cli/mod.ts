@@ -6,12 +6,10 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { ConfigError } from "../api/mod.ts";
 import { type Context, type Environment, exitCodes } from "./environment.ts";
-import { errorLines } from "./problems.ts";
+import { errorLines } from "./text/problems.ts";
 import { buildProgram } from "./program.ts";
 
 export type { Environment, StartRuntime } from "./environment.ts";
-export type { Builtins } from "../runtime/mod.ts";
-export { pluginResolver } from "./resolve_plugin.ts";
 
 /**
  * Runs one command and returns its exit code: 0 done, 1 failed, 2 a mistake in the command or the profile,

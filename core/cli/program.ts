@@ -1,19 +1,19 @@
 /** The command tree and its help. @module */
 import { Command } from "@commander-js/extra-typings";
-import { addCreate } from "./create.ts";
-import { addDemo } from "./demo/mod.ts";
+import { addCreate } from "./commands/create.ts";
+import { addDemo } from "./commands/demo/mod.ts";
 import type { Context } from "./environment.ts";
-import { addGet } from "./get.ts";
-import { addNew } from "./new_plugin.ts";
+import { addGet } from "./commands/get.ts";
+import { addNew } from "./commands/new_plugin.ts";
 import type { Program } from "./options.ts";
-import { addPlugins } from "./plugins.ts";
-import { addCheck } from "./check.ts";
-import { addPlan } from "./plan.ts";
-import { addReload } from "./reload.ts";
-import { addRemote } from "./remote.ts";
-import { addRun } from "./run.ts";
-import { addSeed } from "./seed.ts";
-import { addShow } from "./show.ts";
+import { addPlugins } from "./commands/plugins.ts";
+import { addCheck } from "./commands/check.ts";
+import { addPlan } from "./commands/plan.ts";
+import { addReload } from "./commands/reload.ts";
+import { addRemote } from "./commands/remote.ts";
+import { addRun } from "./commands/run.ts";
+import { addSeed } from "./commands/seed.ts";
+import { addShow } from "./commands/show.ts";
 
 const examples = `
 Examples:

@@ -2,13 +2,13 @@
 import type { Clock, RuntimeEvent, RuntimeSnapshot, SwarmSnapshot, Terminal, TrackerStatus } from "../api/mod.ts";
 import type { LogLine } from "../runtime/mod.ts";
 import type { Context } from "./environment.ts";
-import { changeLine } from "./change_text.ts";
-import { problemLines } from "./problems.ts";
-import { headline, progressBlock, progressLine } from "./progress.ts";
-import type { ReloadOutcome } from "./reloader.ts";
+import { changeLine } from "./text/change_text.ts";
+import { problemLines } from "./text/problems.ts";
+import { headline, progressBlock, progressLine } from "./text/progress.ts";
+import type { ReloadOutcome } from "../profile/mod.ts";
 import { StallProbe } from "./stall_probe.ts";
-import { REDRAW_INTERVAL } from "./status_line.ts";
-import { printable } from "./text.ts";
+import { REDRAW_INTERVAL } from "./text/status_line.ts";
+import { printable } from "./text/text.ts";
 
 /** Milliseconds between two lines of progress where nobody watches a terminal. */
 const PLAIN_INTERVAL = 5_000;

@@ -13,7 +13,7 @@ import { claimControl, controlPath, serveControl } from "../control/mod.ts";
 import type { StartOptions } from "../runtime/mod.ts";
 import { type Context, exitCodes, type StartRuntime } from "./environment.ts";
 import { followProfile } from "./follow_profile.ts";
-import { headline } from "./progress.ts";
+import { headline } from "./text/progress.ts";
 import { createReporter, type Reporter, type ReportOptions } from "./reporter.ts";
 
 /** Signals that end a command. */

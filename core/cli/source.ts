@@ -1,7 +1,13 @@
 /** What a command is to work on: a .torrent file or a magnet link. @module */
 import { CommandError, DiskError } from "../api/mod.ts";
-import type { Magnet, Metainfo } from "../wire/mod.ts";
-import { MAX_TORRENT_SIZE, parseMagnet, parseMetainfo, ProtocolError } from "../wire/mod.ts";
+import {
+  type Magnet,
+  MAX_TORRENT_SIZE,
+  type Metainfo,
+  parseMagnet,
+  parseMetainfo,
+  ProtocolError,
+} from "../wire/mod.ts";
 import { type Environment, usageError } from "./environment.ts";
 import { resolvePath } from "../config/mod.ts";
 

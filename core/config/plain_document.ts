@@ -1,6 +1,5 @@
-import type { ConfigNode } from "../api/schema.ts";
+import type { ConfigNode, SourcePlace } from "../api/mod.ts";
 import { childOf, pathBelow } from "../api/schema_support.ts";
-import type { SourcePlace } from "../api/settings.ts";
 import { resolvePath } from "./path.ts";
 
 /** What a profile is decoded from. */

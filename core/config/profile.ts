@@ -1,8 +1,16 @@
-import { ConfigError, faultText } from "../api/errors.ts";
-import type { ConfigNode, Decoded } from "../api/schema.ts";
+import {
+  ConfigError,
+  type ConfigNode,
+  type Decoded,
+  faultText,
+  type LoadedPlugin,
+  type PluginEntry,
+  type PluginRequest,
+  type Settings,
+  type SwarmSetting,
+} from "../api/mod.ts";
 import { childOf } from "../api/schema_support.ts";
-import type { LoadedPlugin, PluginEntry, PluginRequest, Settings, SwarmSetting } from "../api/settings.ts";
-import { quote } from "../wire/text.ts";
+import { quote } from "../wire/mod.ts";
 import { PlainDocument, type ProfileDocument } from "./plain_document.ts";
 import { entrySchema, profileSchema, storeSchema, type swarmSchema } from "./profile_schema.ts";
 

@@ -1,10 +1,25 @@
-import type { BindAddress } from "../api/host.ts";
-import { boolean, integer, number, oneOf, scalar, type Schema, string } from "../api/schema.ts";
-import { list, object, optional, withDefault } from "../api/schema_shape.ts";
+import {
+  type BindAddress,
+  bindAddress,
+  boolean,
+  duration,
+  hostPort,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  path,
+  rate,
+  scalar,
+  type Schema,
+  size,
+  string,
+  withDefault,
+} from "../api/mod.ts";
 import { asText, mismatch } from "../api/schema_support.ts";
-import { bindAddress, duration, hostPort, path, rate, size } from "../api/schema_text.ts";
-import { parseMagnet } from "../wire/magnet.ts";
-import { parseHostPort, parseIp } from "../wire/peer_address.ts";
+import { parseHostPort, parseIp, parseMagnet } from "../wire/mod.ts";
 
 const unlimited = (): Schema<number | undefined> => rate({ default: "unlimited" });
 

@@ -10,10 +10,9 @@ import {
   parseDocument,
   visit,
 } from "yaml";
-import type { ConfigNode } from "../api/schema.ts";
+import type { ConfigNode, SourcePlace } from "../api/mod.ts";
 import { childOf, pathBelow } from "../api/schema_support.ts";
-import type { SourcePlace } from "../api/settings.ts";
-import { quote } from "../wire/text.ts";
+import { quote } from "../wire/mod.ts";
 import { resolvePath } from "./path.ts";
 import type { ProfileDocument } from "./plain_document.ts";
 

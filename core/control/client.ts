@@ -1,6 +1,15 @@
 /** The control client: a running Weft as seen from another process. @module */
-import type { AddSwarm, HostNet, ReloadPlan, Runtime, RuntimeEvent, RuntimeSnapshot, SwarmDetail } from "../api/mod.ts";
-import { CommandError, ConfigError } from "../api/mod.ts";
+import {
+  type AddSwarm,
+  CommandError,
+  ConfigError,
+  type HostNet,
+  type ReloadPlan,
+  type Runtime,
+  type RuntimeEvent,
+  type RuntimeSnapshot,
+  type SwarmDetail,
+} from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
 import { writeAdd, writeUpdate } from "./requests.ts";
 

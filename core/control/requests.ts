@@ -1,6 +1,5 @@
 /** What a caller may send, checked key by key: callers are trusted no further than peers are. @module */
-import type { AddSwarm, UpdateSwarm } from "../api/mod.ts";
-import { CommandError } from "../api/mod.ts";
+import { type AddSwarm, CommandError, type UpdateSwarm } from "../api/mod.ts";
 import { byteString, fromByteString } from "../wire/mod.ts";
 
 interface Check {

@@ -10,8 +10,7 @@
  */
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { Host, HttpServer, ReloadPlan, Runtime } from "../api/mod.ts";
-import { CommandError, ConfigError } from "../api/mod.ts";
+import { CommandError, ConfigError, type Host, type HttpServer, type ReloadPlan, type Runtime } from "../api/mod.ts";
 import { ProtocolError } from "../wire/mod.ts";
 import { EventStreams } from "./event_streams.ts";
 import { readAdd, readCommand, readPlan, readReload, readUpdate } from "./requests.ts";

@@ -1,5 +1,5 @@
 import * as modules from "node:module";
-import { Brake, brakedThread } from "../host/deno/isolates_brake.ts";
+import { Brake, brakedThread } from "../host/deno/isolates/brake.ts";
 import { BRAKE, withBrakes } from "./brake_code.ts";
 
 interface Loaded {

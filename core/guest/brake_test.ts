@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as modules from "node:module";
 import type { Isolate } from "../api/host.ts";
-import { denoIsolates } from "../host/deno/isolates.ts";
+import { denoIsolates } from "../host/deno/isolates/mod.ts";
 import { readGuestMessage } from "../sandbox/protocol.ts";
 
 /** What a plugin does in its setup, and the files beside it. */

@@ -1,13 +1,13 @@
 /**
  * What runs in a sandbox's process: a go-between that starts the worker with the plugin, carries its messages over the
  * standard streams, and ends when the memory is used up or Weft is gone. Started by
- * core/host/deno/isolates_process.ts.
+ * core/host/deno/isolates/process.ts.
  *
  * @module
  */
-import { encodeFrame, readFrames } from "../host/deno/isolates_frames.ts";
-import type { ProcessFrame, ProcessStart } from "../host/deno/isolates_process.ts";
-import { startWorker } from "../host/deno/isolates_worker.ts";
+import { encodeFrame, readFrames } from "../host/deno/isolates/frames.ts";
+import type { ProcessFrame, ProcessStart } from "../host/deno/isolates/process.ts";
+import { startWorker } from "../host/deno/isolates/worker.ts";
 
 // How often memory is measured (ms): at full speed a thread fills some 100 MiB between two looks.
 const MEMORY_INTERVAL = 25;

@@ -1,13 +1,13 @@
 /**
  * What runs in a sandbox's worker: the guest's side of core/sandbox, over this thread's messages and the network that
- * its permissions leave. Started by core/host/deno/isolates_worker.ts.
+ * its permissions leave. Started by core/host/deno/isolates/worker.ts.
  *
  * @module
  */
 import { denoClock } from "../host/deno/clock.ts";
-import { GrantedNet } from "../host/deno/isolates_net.ts";
-import type { WorkerUp } from "../host/deno/isolates_worker.ts";
-import { moduleError } from "../host/deno/modules_error.ts";
+import { GrantedNet } from "../host/deno/isolates/net.ts";
+import type { WorkerUp } from "../host/deno/isolates/worker.ts";
+import { moduleError } from "../host/deno/modules/error.ts";
 import { DenoRandom } from "../host/deno/random.ts";
 import { Guest } from "../sandbox/mod.ts";
 import { fitBrake } from "./brake.ts";

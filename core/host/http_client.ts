@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type ByteStream, type HttpRequest, NetError } from "../api/host.ts";
+import { type ByteStream, type HttpRequest, NetError } from "../api/mod.ts";
 import { isBodiless, type ResponseHead, toResponse } from "./http_body.ts";
 import { HttpReader } from "./http_reader.ts";
 

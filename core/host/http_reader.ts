@@ -1,4 +1,4 @@
-import { type ByteStream, NetError } from "../api/host.ts";
+import { type ByteStream, NetError } from "../api/mod.ts";
 
 // Longer lines only come from a server that means harm, or from something that is no HTTP server.
 const MAX_LINE = 16 * 1024;

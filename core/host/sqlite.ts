@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { SqlValue, Statement } from "../api/host.ts";
+import type { SqlValue, Statement } from "../api/mod.ts";
 
 /** One row of an answer, by column name. */
 export type Row = Readonly<Record<string, SqlValue>>;

@@ -1,5 +1,5 @@
 /** The composition root: plugins, swarms and store as one {@link Runtime}. @module */
-export { type Builtins, startOrder } from "./order.ts";
+export { startOrder } from "./order.ts";
 export { planEntries } from "./plan.ts";
 export { planSwarms, type ProfileSwarm, readProfileSwarms } from "./profile_swarms.ts";
 export { type LogLine, type StartOptions, startRuntime } from "./runtime.ts";

@@ -1,8 +1,5 @@
 /** Puts entries in the order in which they can start: what one needs is provided before it. @module */
-import { ConfigError, type Plugin, type PluginEntry } from "../api/mod.ts";
-
-/** Plugins that come with Weft: name to a function that loads the plugin. */
-export type Builtins = Readonly<Record<string, () => Promise<{ readonly default: Plugin }>>>;
+import { type Builtins, ConfigError, type PluginEntry } from "../api/mod.ts";
 
 /**
  * Entries so that each stands behind those whose capabilities it needs; otherwise in the profile's order, which is

@@ -4,8 +4,10 @@
  * @module
  */
 import {
+  type Builtins,
   type Clock,
   configReloaded,
+  formatDuration,
   type Logger,
   type PluginEntry,
   type PluginSnapshot,
@@ -15,14 +17,13 @@ import {
   type Transport,
   transports,
 } from "../api/mod.ts";
-import { formatDuration } from "../api/units.ts";
 import { type Bus, HookTable, type Owner } from "../bus/mod.ts";
-import type { Kernel } from "../swarm/kernel.ts";
-import { type Builtins, placeOf, startOrder } from "./order.ts";
+import type { Kernel } from "../swarm/mod.ts";
+import { placeOf, startOrder } from "./order.ts";
 import type { EntryPlan } from "./plan.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Scope, type ScopeHooks } from "./scope.ts";
-import type { SocketPool } from "./sockets.ts";
+import type { SocketPool } from "../net/mod.ts";
 import { disposeAll, type StagedEntry, stagePlugins } from "./stage.ts";
 
 /** What {@link Plugins} needs. */

@@ -1,6 +1,5 @@
 /** The swarms that a profile brings: what they are, and how they differ from those that are here. @module */
-import { errorText } from "../api/errors.ts";
-import { ConfigError, type Disk, type PlanChange, type SwarmSetting } from "../api/mod.ts";
+import { ConfigError, type Disk, errorText, type PlanChange, type SwarmSetting } from "../api/mod.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 import { differences } from "./plan.ts";
 

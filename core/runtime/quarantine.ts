@@ -1,4 +1,4 @@
-import type { QuarantineSettings } from "../api/settings.ts";
+import type { QuarantineSettings } from "../api/mod.ts";
 
 /**
  * When one entry of the profile is left out, and for how long. So many faults within so long begin a pause; each

@@ -5,8 +5,10 @@
  */
 import {
   type AddSwarm,
+  type Builtins,
   CommandError,
   ConfigError,
+  errorText,
   type Host,
   type LimitSettings,
   type Logger,
@@ -23,27 +25,26 @@ import {
   type SwarmsView,
   type UpdateSwarm,
 } from "../api/mod.ts";
-import { errorText } from "../api/errors.ts";
 import { Bus } from "../bus/mod.ts";
 import { StateStore, StoreMemory } from "../store/mod.ts";
-import { Egress } from "../swarm/egress.ts";
-import type { Kernel } from "../swarm/kernel.ts";
-import { Pacer } from "../swarm/pacer.ts";
-import { RateLimiter } from "../swarm/rate_limit.ts";
-import { ReadBuffers } from "../swarm/read_buffers.ts";
-import { detailOf, snapshotOf } from "../swarm/snapshot.ts";
-import type { Swarm } from "../swarm/swarm.ts";
-import { Swarms } from "../swarm/swarms.ts";
+import { createPluginNet, Egress, SharedUdp, SocketPool, type StagedUdp } from "../net/mod.ts";
+import {
+  detailOf,
+  type Kernel,
+  Pacer,
+  RateLimiter,
+  ReadBuffers,
+  snapshotOf,
+  type Swarm,
+  Swarms,
+} from "../swarm/mod.ts";
 import { EventLog, plainEvent } from "./events.ts";
-import { type Builtins, startOrder } from "./order.ts";
+import { startOrder } from "./order.ts";
 import { type EntryPlan, planEntries, planSettings } from "./plan.ts";
-import { createPluginNet } from "./plugin_net.ts";
 import { Plugins } from "./plugins.ts";
 import type { SwarmPlan } from "./profile_swarms.ts";
 import { Scope, type ScopeHooks } from "./scope.ts";
-import { SocketPool } from "./sockets.ts";
 import { SwarmKeeper } from "./swarm_keeper.ts";
-import { SharedUdp, type StagedUdp } from "./udp_port.ts";
 
 /** One message of the runtime or of a plugin. */
 export interface LogLine {

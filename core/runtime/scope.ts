@@ -1,22 +1,23 @@
 /** A plugin's scope: owns all that one generation of an entry acquires, and undoes it in reverse. @module */
-import { faultText, type PluginError } from "../api/errors.ts";
-import type {
-  Clock,
-  Handler,
-  Hook,
-  Lend,
-  Logger,
-  PluginNet,
-  PluginScope,
-  PluginState,
-  Random,
-  SwarmsView,
-  Timer,
-  UdpPort,
-  Verb,
+import {
+  type Clock,
+  faultText,
+  type Handler,
+  type Hook,
+  type Lend,
+  type Logger,
+  type PluginError,
+  type PluginNet,
+  type PluginScope,
+  type PluginState,
+  type Random,
+  type SwarmsView,
+  type Timer,
+  type UdpPort,
+  type Verb,
 } from "../api/mod.ts";
 import { type Owner, registerHandler, registerValue, type Registration } from "../bus/mod.ts";
-import { withDeadline } from "../swarm/deadline.ts";
+import { withDeadline } from "../net/mod.ts";
 
 // Nobody waits longer for one plugin to let go of one thing (ms), at shutdown above all.
 const CLEANUP_TIMEOUT = 5_000;

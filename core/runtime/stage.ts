@@ -1,7 +1,6 @@
 /** Stages plugins: sets each up in its own scope, or undoes them all. @module */
-import { faultText } from "../api/errors.ts";
-import { type Clock, ConfigError, type PluginEntry } from "../api/mod.ts";
-import { withDeadline } from "../swarm/deadline.ts";
+import { type Clock, ConfigError, faultText, type PluginEntry } from "../api/mod.ts";
+import { withDeadline } from "../net/mod.ts";
 import { placeOf } from "./order.ts";
 import type { Scope } from "./scope.ts";
 

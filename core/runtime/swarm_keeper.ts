@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { errorText } from "../api/errors.ts";
 import {
   type AddSwarm,
   CommandError,
   ConfigError,
+  errorText,
   type Settings,
   swarmAdded,
   swarmRemoved,
@@ -17,10 +17,7 @@ import {
   type UpdateSwarm,
 } from "../api/mod.ts";
 import type { SwarmRecord } from "../store/mod.ts";
-import type { Kernel } from "../swarm/kernel.ts";
-import { snapshotOf } from "../swarm/snapshot.ts";
-import { Swarm } from "../swarm/swarm.ts";
-import type { Swarms } from "../swarm/swarms.ts";
+import { type Kernel, snapshotOf, Swarm, type Swarms } from "../swarm/mod.ts";
 import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 

@@ -1,6 +1,6 @@
 /** Which hooks cross. @module */
 import * as catalogue from "../api/hooks.ts";
-import { type Hook, type HookCodec, hookId, type Verb } from "../api/hook.ts";
+import { type Hook, type HookCodec, hookId, type Verb } from "../api/mod.ts";
 
 /** A hook that has a codec and a verb that can be spoken in messages. */
 export type CrossingHook = Hook<"event" | "gather" | "first"> & {

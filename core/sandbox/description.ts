@@ -1,8 +1,7 @@
 /** Checks a `with` where the plugin's schema is, and tells its mistakes where the profile is. @module */
-import type { Plugin } from "../api/plugin.ts";
-import type { ConfigNode, Schema } from "../api/schema.ts";
+import type { ConfigNode, Plugin, Schema } from "../api/mod.ts";
 import { childOf, pathBelow } from "../api/schema_support.ts";
-import { resolvePath } from "../config/path.ts";
+import { resolvePath } from "../config/mod.ts";
 import { MAX_LINE, type Problem } from "./protocol.ts";
 
 // Stands for the place of `with`, which only the profile knows; a private-use character, so that no text has it.

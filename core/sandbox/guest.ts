@@ -1,6 +1,4 @@
-import { faultText } from "../api/errors.ts";
-import type { Clock, HostNet, Random } from "../api/host.ts";
-import type { Plugin } from "../api/plugin.ts";
+import { type Clock, faultText, type HostNet, type Plugin, type Random } from "../api/mod.ts";
 import { decodeRecorded, isPlugin } from "./description.ts";
 import { GuestCall } from "./guest_call.ts";
 import { GuestLog } from "./guest_log.ts";

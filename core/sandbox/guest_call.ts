@@ -1,6 +1,4 @@
-import { faultText } from "../api/errors.ts";
-import type { Clock } from "../api/host.ts";
-import type { GatherStream, Handler } from "../api/hook.ts";
+import { type Clock, faultText, type GatherStream, type Handler } from "../api/mod.ts";
 import type { GuestHandler } from "./guest_scope.ts";
 import { CREDIT, type GuestMessage, MAX_LINE } from "./protocol.ts";
 

@@ -1,6 +1,4 @@
-import { errorText } from "../api/errors.ts";
-import type { Clock } from "../api/host.ts";
-import type { Logger } from "../api/plugin.ts";
+import { type Clock, errorText, type Logger } from "../api/mod.ts";
 import { type GuestMessage, type LogLevel, MAX_LINE } from "./protocol.ts";
 import { Rate } from "./rate.ts";
 

@@ -1,10 +1,22 @@
-import { faultText } from "../api/errors.ts";
-import type { Clock, HostNet, Random, Timer } from "../api/host.ts";
-import { swarmAdded } from "../api/hooks.ts";
-import { type Handler, type Hook, hookId, type Verb } from "../api/hook.ts";
-import type { Logger, PluginNet, PluginScope, PublicSwarm, SwarmsView, UdpPort } from "../api/plugin.ts";
-import { createPluginNet } from "../runtime/plugin_net.ts";
-import { Egress } from "../swarm/egress.ts";
+import {
+  type Clock,
+  faultText,
+  type Handler,
+  type Hook,
+  hookId,
+  type HostNet,
+  type Logger,
+  type PluginNet,
+  type PluginScope,
+  type PublicSwarm,
+  type Random,
+  swarmAdded,
+  type SwarmsView,
+  type Timer,
+  type UdpPort,
+  type Verb,
+} from "../api/mod.ts";
+import { createPluginNet, Egress } from "../net/mod.ts";
 import { crosses, type CrossingHook } from "./crossing.ts";
 import { GuestState } from "./guest_state.ts";
 import { copyPlain } from "./plain.ts";

@@ -1,4 +1,4 @@
-import type { PluginState } from "../api/plugin.ts";
+import type { PluginState } from "../api/mod.ts";
 import type { GuestMessage, HostMessage } from "./protocol.ts";
 
 /** What a plugin that runs apart keeps across restarts: asked of Weft, which has it. */

@@ -1,10 +1,5 @@
-import { errorText } from "../api/errors.ts";
-import type { Timer } from "../api/host.ts";
-import { swarmAdded } from "../api/hooks.ts";
-import type { PluginScope } from "../api/plugin.ts";
-import type { PluginRequest } from "../api/settings.ts";
-import { formatDuration } from "../api/units.ts";
-import { withDeadline } from "../swarm/deadline.ts";
+import { errorText, formatDuration, type PluginRequest, type PluginScope, swarmAdded, type Timer } from "../api/mod.ts";
+import { withDeadline } from "../net/mod.ts";
 import { crossingHooks } from "./crossing.ts";
 import { HangError, Link, type LinkOptions, type Notice } from "./link.ts";
 import type { Carried, PlainSwarm } from "./protocol.ts";

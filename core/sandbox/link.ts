@@ -1,7 +1,13 @@
-import { errorText } from "../api/errors.ts";
-import type { Clock, HostIsolates, Isolate, IsolateOptions, Timer } from "../api/host.ts";
-import { formatDuration } from "../api/units.ts";
-import { withDeadline } from "../swarm/deadline.ts";
+import {
+  type Clock,
+  errorText,
+  formatDuration,
+  type HostIsolates,
+  type Isolate,
+  type IsolateOptions,
+  type Timer,
+} from "../api/mod.ts";
+import { withDeadline } from "../net/mod.ts";
 import { LinkCall } from "./link_call.ts";
 import { type Carried, type GuestMessage, type HostMessage, MAX_CALLS, readGuestMessage } from "./protocol.ts";
 import { Rate } from "./rate.ts";

@@ -1,6 +1,10 @@
-import type { IsolatePermissions } from "../api/host.ts";
-import type { GatherStream, Handler } from "../api/hook.ts";
-import { discoverPeers, type PeerCandidate } from "../api/hooks.ts";
+import {
+  discoverPeers,
+  type GatherStream,
+  type Handler,
+  type IsolatePermissions,
+  type PeerCandidate,
+} from "../api/mod.ts";
 import { parseIp } from "../wire/mod.ts";
 import type { CrossingHook } from "./crossing.ts";
 import type { LinkCall } from "./link_call.ts";

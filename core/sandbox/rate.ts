@@ -1,4 +1,4 @@
-import type { Clock } from "../api/host.ts";
+import type { Clock } from "../api/mod.ts";
 
 /** So many at once, and so many a second after that. */
 export class Rate {

@@ -1,8 +1,5 @@
-import { errorText } from "../api/errors.ts";
-import type { Host } from "../api/host.ts";
-import type { Plugin } from "../api/plugin.ts";
-import type { PluginRequest } from "../api/settings.ts";
-import { withDeadline } from "../swarm/deadline.ts";
+import { errorText, type Host, type Plugin, type PluginRequest } from "../api/mod.ts";
+import { withDeadline } from "../net/mod.ts";
 import { replayed } from "./description.ts";
 import { Keeper } from "./keeper.ts";
 import { Link, type LinkOptions } from "./link.ts";

@@ -1,6 +1,5 @@
 // What outlives the process: the swarms, their statistics, and which pieces are on disk.
-import type { Database, SqlValue, Statement } from "../api/mod.ts";
-import type { PluginState, SwarmLimits, SwarmSetting } from "../api/mod.ts";
+import type { Database, PluginState, SqlValue, Statement, SwarmLimits, SwarmSetting } from "../api/mod.ts";
 
 /** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
 export const PAGE_BYTES = 1024;

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { errorText } from "../api/errors.ts";
-import { admitPeers, discoverPeers, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
+import { admitPeers, discoverPeers, errorText, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
 import type { Kernel } from "./kernel.ts";
 
 // Between rounds when no source says when (ms); doubles while rounds bring nothing.

@@ -2,10 +2,10 @@
 import type { Hook, Host, LimitSettings, Logger } from "../api/mod.ts";
 import type { Bus } from "../bus/mod.ts";
 import type { StateStore, StoreMemory } from "../store/mod.ts";
-import type { Egress } from "./egress.ts";
+import type { Egress } from "../net/mod.ts";
 import type { Pacer } from "./pacer.ts";
 import type { RateLimiter } from "./rate_limit.ts";
-import type { ReadBuffers } from "./read_buffers.ts";
+import type { ReadBuffers } from "./session/read_buffers.ts";
 
 export interface Kernel {
   readonly host: Host;

@@ -1,7 +1,7 @@
 /** A swarm as the control interface shows it. @module */
 import type { SwarmDetail, SwarmSnapshot } from "../api/mod.ts";
 import { toHex } from "../wire/mod.ts";
-import { doneBytes, NORMAL_PRIORITY } from "./selection.ts";
+import { doneBytes, NORMAL_PRIORITY } from "./pieces/selection.ts";
 import type { Swarm } from "./swarm.ts";
 
 /** Sums and rates; `now` is the runtime's clock. */

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { errorText } from "../api/errors.ts";
 import {
   type Clock,
   CommandError,
   type ConnectedPeer,
   dhtNodeNamed,
   dhtService,
+  errorText,
   PluginError,
   streamSecurity,
   swarmCompleted,
@@ -26,21 +26,21 @@ import {
 } from "../api/mod.ts";
 import { deleteFiles, type PieceStore, sha1Layout, type SwarmRecord } from "../store/mod.ts";
 import { encodeMetainfo, type Info, type PeerAddress, type TorrentId } from "../wire/mod.ts";
-import { Announcer } from "./announcer.ts";
+import { Announcer } from "./trackers/announcer.ts";
 import { Discovery } from "./discovery.ts";
 import type { Kernel } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
-import { MetadataQuest } from "./metadata_quest.ts";
+import { MetadataQuest } from "./metadata.ts";
 import { createPeerId } from "./peer_id.ts";
-import { PeerClosed, type PeerSession } from "./peer_session.ts";
-import type { Picker } from "./picker.ts";
-import { MAX_PRIORITY } from "./piece_order.ts";
+import { PeerClosed, type PeerSession } from "./session/session.ts";
+import type { Picker } from "./pieces/picker.ts";
+import { MAX_PRIORITY } from "./pieces/piece_order.ts";
 import { RateLimiter } from "./rate_limit.ts";
-import { doneBytes, NORMAL_PRIORITY, Selection } from "./selection.ts";
-import type { ProvidedExtension } from "./session_extensions.ts";
-import { type PeersSwarm, SwarmPeers } from "./swarm_peers.ts";
-import { type PiecesSwarm, SwarmPieces } from "./swarm_pieces.ts";
-import { TrackerGrants } from "./tracker_grants.ts";
+import { doneBytes, NORMAL_PRIORITY, Selection } from "./pieces/selection.ts";
+import type { ProvidedExtension } from "./session/extensions.ts";
+import { type PeersSwarm, SwarmPeers } from "./peers/peers.ts";
+import { type PiecesSwarm, SwarmPieces } from "./pieces/pieces.ts";
+import { TrackerGrants } from "./trackers/grants.ts";
 
 /** What a swarm begins with. */
 export interface SwarmOptions {

@@ -4,15 +4,14 @@
  *
  * @module
  */
-import { errorText } from "../api/errors.ts";
-import { type ByteStream, CommandError, type Timer } from "../api/mod.ts";
+import { type ByteStream, CommandError, errorText, type Timer } from "../api/mod.ts";
 import { holderOf, type InfoHash, sha1, toHex } from "../wire/mod.ts";
 import { Awake } from "./awake.ts";
-import { acceptAndShake, type OwnHandshake } from "./connect.ts";
+import { acceptAndShake, type OwnHandshake } from "./peers/handshake.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
-import { Listeners } from "./listeners.ts";
-import { PeerClosed } from "./peer_session.ts";
+import { Listeners } from "../net/mod.ts";
+import { PeerClosed } from "./session/session.ts";
 import type { RateLimiter } from "./rate_limit.ts";
 import type { Swarm } from "./swarm.ts";
 

@@ -5,7 +5,7 @@ import { testOwner } from "../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { encodeHandshake, InfoHash, peerAddress, torrentId } from "../wire/mod.ts";
 import { tcpTransport } from "../../plugins/tcp/mod.ts";
-import type { ShakenPeer } from "./connect.ts";
+import type { ShakenPeer } from "./peers/handshake.ts";
 import { RateLimiter, RateMeter } from "./rate_limit.ts";
 import type { Swarm } from "./swarm.ts";
 import { Swarms } from "./swarms.ts";

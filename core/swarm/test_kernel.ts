@@ -2,11 +2,11 @@
 import type { LimitSettings } from "../api/mod.ts";
 import { Bus, HookTable, type Registration } from "../bus/mod.ts";
 import type { MemoryHost } from "../host/memory/mod.ts";
-import { Egress } from "./egress.ts";
+import { Egress } from "../net/egress.ts";
 import type { Kernel } from "./kernel.ts";
 import { Pacer } from "./pacer.ts";
 import { RateLimiter } from "./rate_limit.ts";
-import { ReadBuffers } from "./read_buffers.ts";
+import { ReadBuffers } from "./session/read_buffers.ts";
 
 /** What {@link testKernel} may be told. */
 export interface TestKernelOptions {

@@ -2,12 +2,12 @@
 import type { ByteStream, Clock, ConnectedPeer, PeerAddress, PeerExtensionFactory, TorrentId } from "weft";
 import { peerAddress } from "weft";
 import { type MemoryHost, SeededRandom, type Simulation, type WatchedHost, watchHost } from "weft/testing";
-import { PeerMachine, type PeerMachineEvents } from "../../core/swarm/peer_machine.ts";
+import { PeerMachine, type PeerMachineEvents } from "../../core/swarm/session/machine.ts";
 import {
   type ExtensionsSwarm,
   type ProvidedExtension,
   SessionExtensions,
-} from "../../core/swarm/session_extensions.ts";
+} from "../../core/swarm/session/extensions.ts";
 import { MetadataExchange } from "./exchange.ts";
 
 const PORT = 6881;

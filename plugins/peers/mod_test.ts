@@ -8,7 +8,7 @@ import {
   type PluginScope,
   torrentId,
 } from "weft";
-import { Egress } from "../../core/swarm/egress.ts";
+import { Egress } from "../../core/net/egress.ts";
 import peers, { type PeersConfig } from "./mod.ts";
 
 const hex = "0123456789abcdef0123456789abcdef01234567";

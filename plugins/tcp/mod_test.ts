@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ByteStream, peerAddress } from "weft";
-import { createPluginNet } from "../../core/runtime/plugin_net.ts";
-import { Egress } from "../../core/swarm/egress.ts";
+import { createPluginNet } from "../../core/net/plugin_net.ts";
+import { Egress } from "../../core/net/egress.ts";
 import { createSimulation, type MemoryHost } from "../../core/host/memory/mod.ts";
 import { tcpTransport } from "./mod.ts";
 

@@ -9,8 +9,8 @@ import {
   torrentId,
   TrackerError,
 } from "weft";
-import { createPluginNet } from "../../core/runtime/plugin_net.ts";
-import { Egress } from "../../core/swarm/egress.ts";
+import { createPluginNet } from "../../core/net/plugin_net.ts";
+import { Egress } from "../../core/net/egress.ts";
 import { createSimulation, type Simulation } from "../../core/host/memory/mod.ts";
 import { httpTracker } from "./mod.ts";
 

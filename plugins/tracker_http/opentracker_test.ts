@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type AnnounceEvent, type AnnounceRequest, InfoHash, torrentId, TrackerError } from "weft";
-import { createPluginNet } from "../../core/runtime/plugin_net.ts";
+import { createPluginNet } from "../../core/net/plugin_net.ts";
 import { denoHost } from "../../core/host/deno/mod.ts";
 import { createSimulation } from "../../core/host/memory/mod.ts";
-import { Egress } from "../../core/swarm/egress.ts";
+import { Egress } from "../../core/net/egress.ts";
 import { opentracker } from "../../tests/support/clients/opentracker.ts";
 import { httpTracker } from "./mod.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ByteStream, type PeerAddress, peerAddress, type Transport, type UdpPort } from "weft";
 import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
-import { SharedUdp } from "../../core/runtime/udp_port.ts";
+import { SharedUdp } from "../../core/net/udp_port.ts";
 import { utpTransport } from "./mod.ts";
 
 const AT = { ip: "0.0.0.0", port: 6881 };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Host, Runtime, Settings } from "../../core/api/mod.ts";
-import { pluginResolver } from "../../core/cli/mod.ts";
+import { pluginResolver } from "../../core/profile/mod.ts";
 import { loadProfile } from "../../core/config/mod.ts";
 import { denoHost } from "../../core/host/deno/mod.ts";
 import { startRuntime } from "../../core/runtime/mod.ts";

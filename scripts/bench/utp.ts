@@ -9,7 +9,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { denoHost } from "../../core/host/deno/mod.ts";
-import { SharedUdp } from "../../core/runtime/udp_port.ts";
+import { SharedUdp } from "../../core/net/mod.ts";
 import { parseSize, peerAddress } from "../../core/api/mod.ts";
 import { Endpoint } from "../../plugins/utp/endpoint.ts";
 import { FIRST_BYTES } from "../../plugins/utp/packet.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { AnnounceAnswer } from "../../core/api/mod.ts";
 import { denoHost } from "../../core/host/deno/mod.ts";
-import { createPluginNet } from "../../core/runtime/plugin_net.ts";
-import { Egress } from "../../core/swarm/egress.ts";
+import { createPluginNet } from "../../core/net/plugin_net.ts";
+import { Egress } from "../../core/net/egress.ts";
 import { encode, InfoHash, torrentId, utf8Encode } from "../../core/wire/mod.ts";
 import { httpTracker } from "../../plugins/tracker_http/mod.ts";
 

@@ -280,5 +280,5 @@ async function tarball(files: Record<string, string>): Promise<Uint8Array<ArrayB
 
 Deno.test("the README shows the plugin that weft new writes", async () => {
   const readme = await Deno.readTextFile(`${root}README.md`);
-  assert.ok(readme.includes(await Deno.readTextFile(`${root}core/cli/new/roster.ts`)));
+  assert.ok(readme.includes(await Deno.readTextFile(`${root}core/cli/commands/new/roster.ts`)));
 });

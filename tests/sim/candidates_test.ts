@@ -1,7 +1,7 @@
 // What becomes of the peers that sources name, until they are dialed.
 import assert from "node:assert/strict";
 import { admitPeers, definePlugin, discoverPeers, object, type Plugin } from "../../core/api/mod.ts";
-import { peerPriority } from "../../core/swarm/peer_priority.ts";
+import { peerPriority } from "../../core/swarm/peers/priority.ts";
 import { encode, encodePeers4, parsePeerAddress, type PeerAddress, peerAddress } from "../../core/wire/mod.ts";
 import { makeTorrent, SimSwarm } from "../support/sim_swarm.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { definePlugin, object, type Plugin, wireExtensions } from "../../core/api/mod.ts";
-import { PeerPool } from "../../core/swarm/peer_pool.ts";
+import { PeerPool } from "../../core/swarm/peers/pool.ts";
 import { decodeExtendedHandshake, encodeExtendedHandshake, peerAddress, ProtocolError } from "../../core/wire/mod.ts";
 import { Budget } from "../../plugins/pex/budget.ts";
 import { contact, decodePex, encodePex, PexFlag, type PexMessage } from "../../plugins/pex/codec.ts";

@@ -7,7 +7,7 @@ import {
   type MemoryHost,
   type Simulation,
 } from "../../core/host/memory/mod.ts";
-import { SharedUdp } from "../../core/runtime/udp_port.ts";
+import { SharedUdp } from "../../core/net/udp_port.ts";
 import { utpTransport } from "../../plugins/utp/mod.ts";
 
 const PORT = 6881;

@@ -17,10 +17,8 @@ import {
 } from "../../core/api/mod.ts";
 import { Bus, HookTable } from "../../core/bus/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../../core/host/memory/mod.ts";
-import { createPluginNet } from "../../core/runtime/plugin_net.ts";
+import { createPluginNet, Egress, SharedUdp } from "../../core/net/mod.ts";
 import { Scope } from "../../core/runtime/scope.ts";
-import { SharedUdp } from "../../core/runtime/udp_port.ts";
-import { Egress } from "../../core/swarm/egress.ts";
 import { type WatchedHost, watchHost } from "./watched_host.ts";
 import { serveHttp } from "./world.ts";
 

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Clock, Timer } from "../../api/host.ts";
+import type { Clock, Timer } from "../../api/mod.ts";
 
 // setTimeout takes a signed 32-bit delay, and fires at once beyond it.
 const LONGEST_DELAY = 2 ** 31 - 1;

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import type { Host } from "../../api/host.ts";
+import type { Host } from "../../api/mod.ts";
 import { denoClock } from "./clock.ts";
-import { DenoDisk } from "./disk.ts";
-import { denoIsolates } from "./isolates.ts";
-import { DenoModules } from "./modules.ts";
-import { DenoNet } from "./net.ts";
+import { DenoDisk } from "./disk/mod.ts";
+import { denoIsolates } from "./isolates/mod.ts";
+import { DenoModules } from "./modules/mod.ts";
+import { DenoNet } from "./net/mod.ts";
 import { DenoRandom } from "./random.ts";
-import { HostWorkers } from "./workers.ts";
+import { HostWorkers } from "./disk/workers.ts";
 
-export { type OwnSources, ownSources } from "./modules_own.ts";
-export { GUEST_ARGUMENT } from "./isolates_process.ts";
+export { type OwnSources, ownSources } from "./modules/own.ts";
+export { GUEST_ARGUMENT } from "./isolates/process.ts";
 export { containStrayErrors } from "./stray_errors.ts";
 export { denoTerminal } from "./terminal.ts";
 

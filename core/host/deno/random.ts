@@ -1,4 +1,4 @@
-import type { Random } from "../../api/host.ts";
+import type { Random } from "../../api/mod.ts";
 import { uniformBelow } from "../uniform.ts";
 
 // One call to the system serves this many numbers; getRandomValues takes at most 65,536 bytes.

@@ -1,4 +1,4 @@
-import type { Terminal } from "../../api/host.ts";
+import type { Terminal } from "../../api/mod.ts";
 
 // What a terminal that doesn't tell its width is taken for.
 const DEFAULT_COLUMNS = 80;

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { type Database, DiskError, type HostDb, type SqlValue, type Statement } from "../../api/host.ts";
+import { type Database, DiskError, type HostDb, type SqlValue, type Statement } from "../../api/mod.ts";
 import { SqlSession } from "../sqlite.ts";
 import type { Life } from "./life.ts";
 

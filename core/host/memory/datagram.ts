@@ -1,4 +1,4 @@
-import { type DatagramSocket, NetError } from "../../api/host.ts";
+import { type DatagramSocket, NetError } from "../../api/mod.ts";
 import { type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import type { Life } from "./life.ts";
 import { type Machine, sourceIp } from "./machine.ts";

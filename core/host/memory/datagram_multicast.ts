@@ -1,4 +1,4 @@
-import { type MulticastOptions, NetError, type NetworkInterface } from "../../api/host.ts";
+import { type MulticastOptions, NetError, type NetworkInterface } from "../../api/mod.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import { MemoryDatagramSocket } from "./datagram.ts";
 import type { Life } from "./life.ts";

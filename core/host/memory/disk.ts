@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Disk, DiskError, type DiskFault, type DiskFile, type FileRange, type FileStat } from "../../api/host.ts";
+import { type Disk, DiskError, type DiskFault, type DiskFile, type FileRange, type FileStat } from "../../api/mod.ts";
 import { type DiskTree, type FileNode, statOf } from "./disk_tree.ts";
 import type { Life } from "./life.ts";
 

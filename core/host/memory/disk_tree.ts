@@ -1,4 +1,4 @@
-import { DiskError, type FileStat } from "../../api/host.ts";
+import { DiskError, type FileStat } from "../../api/mod.ts";
 import { SparseBytes } from "./sparse_bytes.ts";
 
 /** A file's bytes. They live on while someone has it open, also when its name is gone. */

@@ -1,4 +1,4 @@
-import type { Clock, Host } from "../../api/host.ts";
+import type { Clock, Host } from "../../api/mod.ts";
 import { MemoryDb } from "./database.ts";
 import { MemoryDisk } from "./disk.ts";
 import { Life } from "./life.ts";

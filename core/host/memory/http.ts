@@ -1,4 +1,4 @@
-import { type HttpHandler, type HttpRequest, type HttpServer, NetError } from "../../api/host.ts";
+import { type HttpHandler, type HttpRequest, type HttpServer, NetError } from "../../api/mod.ts";
 import type { PeerAddress } from "../../wire/mod.ts";
 import { toResponse } from "../http_body.ts";
 import type { Life } from "./life.ts";

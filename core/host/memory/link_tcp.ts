@@ -1,4 +1,4 @@
-import type { Timer } from "../../api/host.ts";
+import type { Timer } from "../../api/mod.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** What a stream carries: bytes, its end, or a reset. */

@@ -1,4 +1,4 @@
-import { type ByteStream, NetError, type StreamListener } from "../../api/host.ts";
+import { type ByteStream, NetError, type StreamListener } from "../../api/mod.ts";
 import type { PeerAddress } from "../../wire/mod.ts";
 import type { Life } from "./life.ts";
 import type { MemoryStream } from "./stream.ts";

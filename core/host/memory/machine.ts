@@ -1,4 +1,4 @@
-import { NetError } from "../../api/host.ts";
+import { NetError } from "../../api/mod.ts";
 import type { MemoryHttpServer } from "./http.ts";
 import type { MemoryDatagramSocket } from "./datagram.ts";
 import type { FaultyDisk } from "./disk.ts";

@@ -10,7 +10,7 @@ import {
   NetError,
   type NetworkInterface,
   type StreamListener,
-} from "../../api/host.ts";
+} from "../../api/mod.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import { exchange, httpPort } from "../http_client.ts";
 import { MemoryDatagramSocket } from "./datagram.ts";

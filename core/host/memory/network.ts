@@ -1,4 +1,4 @@
-import { NetError } from "../../api/host.ts";
+import { NetError } from "../../api/mod.ts";
 import { type Hop, type LinkOptions, type Packet, sizeOf } from "./link.ts";
 import { type AccessLink, cross, Links, type PairLink, type Path, type Place } from "./links.ts";
 import { isLoopback, type Machine } from "./machine.ts";

@@ -1,4 +1,4 @@
-import { NetError } from "../../api/host.ts";
+import { NetError } from "../../api/mod.ts";
 import { type FlowWire, type Segment, TcpFlow } from "./link_tcp.ts";
 import type { Timeline } from "./timeline.ts";
 

@@ -1,4 +1,4 @@
-import { type BindAddress, NetError } from "../../api/host.ts";
+import { type BindAddress, NetError } from "../../api/mod.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../wire/mod.ts";
 
 // Linux's default range of ports that the system chooses.

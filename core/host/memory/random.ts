@@ -1,4 +1,4 @@
-import type { Random } from "../../api/host.ts";
+import type { Random } from "../../api/mod.ts";
 import { uniformBelow } from "../uniform.ts";
 
 /** Repeatable randomness: xoshiro128** (Blackman and Vigna), seeded from any text or number. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../api/host.ts";
+import type { Clock } from "../../api/mod.ts";
 import { parseIp } from "../../wire/mod.ts";
 import { MemoryDatabases } from "./database.ts";
 import { DiskTree } from "./disk_tree.ts";

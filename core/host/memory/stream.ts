@@ -1,4 +1,4 @@
-import { type ByteStream, NetError } from "../../api/host.ts";
+import { type ByteStream, NetError } from "../../api/mod.ts";
 import type { PeerAddress } from "../../wire/mod.ts";
 import type { Life } from "./life.ts";
 import { Pipe, type Wire } from "./pipe.ts";

@@ -1,4 +1,4 @@
-import type { Terminal } from "../../api/host.ts";
+import type { Terminal } from "../../api/mod.ts";
 
 /** A terminal that keeps what is written to it. */
 export class MemoryTerminal implements Terminal {

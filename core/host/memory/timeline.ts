@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import TinyQueue from "tinyqueue";
-import type { Timer } from "../../api/host.ts";
+import type { Timer } from "../../api/mod.ts";
 
 interface Entry extends Timer {
   at: number;

@@ -1,0 +1,217 @@
+/**
+ * The pieces of one swarm: the store that keeps them, the picker that chooses them, and what follows when one is
+ * stored, wrong or lost.
+ *
+ * @module
+ */
+import { pieceFailed, pieceVerified, type TorrentId } from "../../api/mod.ts";
+import { openPieceStore, type PieceStore, sha1Layout, type StoreEvents, type SwarmRecord } from "../../store/mod.ts";
+import type { Info } from "../../wire/mod.ts";
+import { Blame } from "./blame.ts";
+import { blocksIn } from "./blocks.ts";
+import type { Kernel } from "../kernel.ts";
+import type { PeerSession } from "../session/session.ts";
+import { Picker } from "./picker.ts";
+import type { Selection } from "./selection.ts";
+import type { SwarmPeers } from "../peers/peers.ts";
+
+/** What the pieces need of their swarm. */
+export interface PiecesSwarm {
+  readonly id: TorrentId;
+  readonly name: string;
+  readonly record: SwarmRecord;
+  readonly selection: Selection | undefined;
+  readonly peers: SwarmPeers;
+  wasted(bytes: number): void;
+  /** Pieces came or went: the swarm may be complete, or no longer. */
+  progressed(): void;
+  /** The disk refused. */
+  failed(error: unknown): void;
+}
+
+export class SwarmPieces {
+  store: PieceStore | undefined;
+  picker: Picker | undefined;
+  /** The share of a running check that is done, 0 to 1. */
+  checked: number | undefined;
+
+  readonly #kernel: Kernel;
+  readonly #swarm: PiecesSwarm;
+  readonly #blame = new Blame();
+  #info: Info | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  /** Pieces were lost, and what is wanted is not counted yet. */
+  #losing = false;
+  /** Settles when the store before is closed: two on the same files would undo each other's records. */
+  #closing: Promise<void> | undefined;
+  /** The store that was closed last. */
+  #rested: PieceStore | undefined;
+
+  constructor(kernel: Kernel, swarm: PiecesSwarm) {
+    this.#kernel = kernel;
+    this.#swarm = swarm;
+  }
+
+  /** What there is: as the store says, or said last while the swarm rests. */
+  get progress(): Pick<PieceStore, "have" | "fileProgress"> | undefined {
+    return this.store ?? this.#rested;
+  }
+
+  /** Where bytes of unwanted files live. */
+  get partFile(): string {
+    return `${this.#swarm.record.path}/.weft/${this.#swarm.id.key}.parts`;
+  }
+
+  /** Opens the store, and looks at what is there as `existing` says (see AddSwarm). An abort leaves it half open: close it. */
+  async open(
+    info: Info,
+    selection: Selection,
+    existing: "resume" | "check" | "trust",
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { host, memory, state, log } = this.#kernel;
+    const { id, record, peers } = this.#swarm;
+    await this.#closing;
+    if (signal.aborted) return;
+    const store = await openPieceStore({
+      clock: host.clock,
+      disk: host.disk,
+      layout: sha1Layout(info),
+      path: record.path,
+      partFile: this.partFile,
+      memory,
+      records: state.pieces(id.key),
+      wanted: selection.wantedFiles,
+      events: this.#storeEvents(),
+      log: (text) => log.warn(text),
+    });
+    if (signal.aborted) return this.#shut(store);
+    this.#info = info;
+    this.store = store;
+    // Files that nobody knows anything about: somebody put them there, and they may be right.
+    const unknown = existing === "resume" && store.have.empty && await store.hasData();
+    if (existing === "trust") await store.trust();
+    else if (existing === "check" || unknown) {
+      this.checked = 0;
+      await store.check((pieces) => this.checked = pieces / info.pieceCount, signal);
+      this.checked = undefined;
+    }
+    if (signal.aborted) return;
+    // Other files may have become wanted while it opened.
+    const wishes = this.#swarm.selection ?? selection;
+    if (wishes !== selection) await store.select(wishes.wantedFiles);
+    this.picker = new Picker(info, store.have, host.random);
+    this.picker.sequential = record.sequential;
+    this.picker.setPriorities(wishes.piecePriorities());
+    for (const session of [...peers.sessions]) session.learnShape(info, store.have);
+  }
+
+  /** Flushes and closes the store; what was there stays known. */
+  async close(): Promise<void> {
+    const { store } = this;
+    this.#rested = store ?? this.#rested;
+    this.store = this.picker = undefined;
+    this.checked = undefined;
+    this.release();
+    if (store) await this.#shut(store);
+  }
+
+  async #shut(store: PieceStore): Promise<void> {
+    const closed = store.close();
+    this.#closing = closed.catch(() => {});
+    await closed;
+  }
+
+  /** Other files are wanted. */
+  async select(selection: Selection): Promise<void> {
+    await this.store?.select(selection.wantedFiles);
+    this.picker?.setPriorities(selection.piecePriorities());
+    this.#countInteresting();
+  }
+
+  /** Tries the disk again after it refused. */
+  async retry(): Promise<void> {
+    await this.store?.retry();
+    this.picker?.reset();
+  }
+
+  /** Resolves when the store takes blocks again. */
+  drained(): Promise<void> {
+    return (this.#drained ??= Promise.withResolvers()).promise;
+  }
+
+  /** Lets those go who wait for the store. */
+  release(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  blockBegan(session: PeerSession, piece: number, block: number): void {
+    if (!session.useful) this.#swarm.peers.contributes(session);
+    this.#blame.record(piece, block, session.key);
+  }
+
+  #storeEvents(): StoreEvents {
+    return {
+      pieceStored: (piece, wrong) => this.#stored(piece, wrong),
+      pieceFailed: (piece) => this.#failed(piece),
+      pieceLost: (piece) => this.#lost(piece),
+      failed: (error) => this.#swarm.failed(error),
+      drained: () => this.release(),
+    };
+  }
+
+  #stored(piece: number, wrong: readonly (readonly number[])[]): void {
+    const { picker } = this;
+    if (!picker) return;
+    const { id, name, peers } = this.#swarm;
+    const wanted = picker.priority(piece) > 0;
+    picker.stored(piece);
+    for (const session of peers.sessions) session.pieceStored(piece, wanted);
+    for (const key of this.#blame.proven(piece, wrong)) peers.ban(key, `sent wrong bytes of piece ${piece}`);
+    this.#blame.drop(piece);
+    this.#kernel.tell(pieceVerified, { id, name, piece });
+    if (picker.wantedCount === 0) this.#swarm.progressed();
+  }
+
+  #failed(piece: number): void {
+    const { id, name, peers } = this.#swarm;
+    this.#swarm.wasted(this.#info!.pieceSize(piece));
+    this.#restart(piece);
+    const { ban, only } = this.#blame.failed(piece, blocksIn(this.#info!, piece));
+    this.#kernel.tell(pieceFailed, { id, name, piece });
+    if (only !== undefined) peers.ban(only, `sent piece ${piece} alone, and it does not match its hash`);
+    for (const key of ban) peers.ban(key, "took part in too many failed pieces");
+    const now = this.#kernel.host.clock.now();
+    for (const session of peers.sessions) session.refill(now);
+  }
+
+  #lost(piece: number): void {
+    if (!this.picker) return;
+    this.#restart(piece);
+    // A file that is cut loses many at once: what is wanted is counted anew after the last.
+    if (!this.#losing) queueMicrotask(() => this.#countLost());
+    this.#losing = true;
+  }
+
+  #countLost(): void {
+    this.#losing = false;
+    if (!this.picker) return;
+    this.picker.reset();
+    this.#countInteresting();
+    this.#swarm.progressed();
+  }
+
+  #restart(piece: number): void {
+    this.picker?.lost(piece);
+    for (const session of this.#swarm.peers.sessions) session.machine.restartPiece(piece);
+  }
+
+  #countInteresting(): void {
+    const { picker } = this;
+    if (!picker) return;
+    for (const session of this.#swarm.peers.sessions) {
+      session.interesting = picker.interesting(session.machine.peerPieces);
+    }
+  }
+}

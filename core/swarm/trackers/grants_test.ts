@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { peerAddress } from "../../wire/mod.ts";
+import { Egress } from "../../net/egress.ts";
+import { TrackerGrants } from "./grants.ts";
+
+const refused = (egress: Egress, ip: string, port: number): boolean =>
+  egress.check(peerAddress(ip, port)) !== undefined;
+
+Deno.test("trackers are let through at the host and port of their URL, and nothing beside them", () => {
+  const egress = new Egress({ allow: [] });
+  const grants = new TrackerGrants(egress);
+  grants.renew([
+    "http://127.0.0.1:6969/announce",
+    "https://10.0.0.1/announce",
+    "http://10.0.0.2/",
+    "foo:bar",
+    "no url",
+  ]);
+  assert.equal(refused(egress, "127.0.0.1", 6969), false);
+  assert.equal(refused(egress, "127.0.0.1", 6970), true);
+  assert.equal(refused(egress, "10.0.0.1", 443), false);
+  assert.equal(refused(egress, "10.0.0.2", 80), false);
+});
+
+Deno.test("renewed or revoked, those of before are let through no more", () => {
+  const egress = new Egress({ allow: [] });
+  const grants = new TrackerGrants(egress);
+  grants.renew(["http://10.0.0.1:1/", "http://10.0.0.1:1/"]);
+  grants.renew(["http://10.0.0.2:2/"]);
+  assert.deepEqual([refused(egress, "10.0.0.1", 1), refused(egress, "10.0.0.2", 2)], [true, false]);
+  grants.revoke();
+  assert.equal(refused(egress, "10.0.0.2", 2), true);
+});
