@@ -188,7 +188,7 @@ export const transports: Hook<"keyed", string, Transport> = defineHook<string, T
   {
     onFailure: "skip",
     lends: (transport, lend) => ({
-      dial: async (address, signal) => lend.stream(await lend.during(transport.dial(address, signal))),
+      dial: async (address, signal, grant) => lend.stream(await lend.during(transport.dial(address, signal, grant))),
       listen: (at, accept) => transport.listen(at, (stream) => accept(lend.stream(stream))),
     }),
   },
@@ -202,7 +202,7 @@ export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<s
     onFailure: "skip",
     lends: (client, lend) => ({
       announce: (request, signal) => lend.during(client.announce(request, signal)),
-      scrape: client.scrape && ((url, infoHashes, signal) => lend.during(client.scrape!(url, infoHashes, signal))),
+      scrape: client.scrape && ((request, signal) => lend.during(client.scrape!(request, signal))),
     }),
   },
 );

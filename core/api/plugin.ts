@@ -27,6 +27,15 @@ export interface Logger {
   error(message: string): void;
 }
 
+/**
+ * Leave to connect where the egress guard alone would refuse. The kernel makes it for one purpose (a tracker of a swarm
+ * whose user allowed it, a peer that was admitted) and hands it to the plugin that carries that out, for that call alone.
+ */
+export interface EgressGrant {
+  /** Types only, never present: nobody else can make one. */
+  readonly egressGrant: true;
+}
+
 /** An HTTP request through the egress guard. */
 export interface FetchOptions {
   readonly method?: "GET" | "POST";
@@ -35,6 +44,8 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** The most bytes of body to accept, after inflating; 1 MiB if not given. */
   readonly maxBytes?: number;
+  /** What the call is for may lead where the guard alone would refuse. */
+  readonly grant?: EgressGrant;
 }
 
 /** An answer whose body is already there, bounded. */
@@ -53,7 +64,7 @@ export interface FetchAnswer {
 /** The network as a plugin sees it: names are resolved once, and every target passes the egress guard. */
 export interface PluginNet {
   /** @throws {EgressError} when the target may not be connected to, naming the setting that would allow it */
-  connect(to: PeerAddress, signal?: AbortSignal): Promise<ByteStream>;
+  connect(to: PeerAddress, signal?: AbortSignal, grant?: EgressGrant): Promise<ByteStream>;
   listen(at: BindAddress): Promise<StreamListener>;
   datagrams(at: BindAddress): Promise<DatagramSocket>;
   /** The interfaces that are up, the loopback one among them; one without a name where they may not be listed. */
@@ -95,7 +106,7 @@ export interface UdpPort {
    *
    * @returns whether it was sent at all: the egress guard may refuse the target, or no socket speaks its family
    */
-  send(bytes: Uint8Array, to: PeerAddress): boolean;
+  send(bytes: Uint8Array, to: PeerAddress, grant?: EgressGrant): boolean;
   /** Datagrams that were handed to `send`, here or elsewhere, and have not left yet. */
   readonly pending: number;
   /**
@@ -104,7 +115,7 @@ export interface UdpPort {
    *
    * @returns undefined where the guard refuses
    */
-  open(to: PeerAddress): UdpFlow | undefined;
+  open(to: PeerAddress, grant?: EgressGrant): UdpFlow | undefined;
 }
 
 /** Datagrams to one address; see {@link UdpPort.open}. */

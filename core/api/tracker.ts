@@ -1,5 +1,6 @@
 /** What the kernel's announcer and the tracker clients say to each other. @module */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import type { EgressGrant } from "./plugin.ts";
 
 /** The event of an announce (BEP 3); undefined is a regular one. */
 export type AnnounceEvent = "started" | "stopped" | "completed";
@@ -25,6 +26,8 @@ export interface AnnounceRequest {
   readonly encryption?: "supported" | "required";
   /** What the tracker asked to be told back. */
   readonly trackerId?: string;
+  /** What the user allowed this swarm's trackers: to be handed to the network. */
+  readonly grant?: EgressGrant;
 }
 
 /** What a tracker answered. Intervals are milliseconds, as sent: the announcer clamps them. */
@@ -40,6 +43,14 @@ export interface AnnounceAnswer {
   readonly externalIp?: string;
   /** The tracker's own address. */
   readonly from?: string;
+}
+
+/** One scrape (BEP 48). */
+export interface ScrapeRequest {
+  readonly url: URL;
+  readonly infoHashes: readonly Uint8Array[];
+  /** As in {@link AnnounceRequest}. */
+  readonly grant?: EgressGrant;
 }
 
 /** Scrape figures of one swarm (BEP 48). */
@@ -64,11 +75,7 @@ export interface TrackerClient {
   /** @throws {TrackerError} when the tracker refuses or can't be understood */
   announce(request: AnnounceRequest, signal: AbortSignal): Promise<AnnounceAnswer>;
   /** Scrapes; the answers stand in the order of `infoHashes`, undefined for those that the tracker doesn't know. */
-  scrape?(
-    url: URL,
-    infoHashes: readonly Uint8Array[],
-    signal: AbortSignal,
-  ): Promise<readonly (ScrapeAnswer | undefined)[]>;
+  scrape?(request: ScrapeRequest, signal: AbortSignal): Promise<readonly (ScrapeAnswer | undefined)[]>;
 }
 
 /** What is known of one tracker of one swarm. Times are wall-clock milliseconds. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ConfigError } from "../api/mod.ts";
+import { ConfigError, type EgressGrant } from "../api/mod.ts";
 import { type IpScope, ipScope, parseIp, type PeerAddress, quote } from "../wire/mod.ts";
 
 /** Who named an address. Nothing known is taken as a stranger on the public internet. */
@@ -12,6 +12,13 @@ export interface EgressSource {
   readonly namedBy?: string;
   /** The user vouches for the source: it may name what a source on this machine may. */
   readonly trusted?: boolean;
+}
+
+/** What an {@link Egress} begins with. */
+interface EgressOptions {
+  readonly allow: readonly string[];
+  readonly setting?: string;
+  readonly parent?: Egress;
 }
 
 /** A range of addresses, and one port of them if given. */
@@ -45,23 +52,40 @@ const SCOPE_WORDS: Readonly<Record<IpScope, string>> = {
  * What is allowed: the words `loopback` and `private`, IPs, CIDR ranges and host names, each perhaps with a port, as in
  * `10.0.0.0/8:6881`, `[fd00::1]:6881` and `[fd00::/8]:6881`.
  */
-export class Egress {
+export class Egress implements EgressGrant {
+  declare readonly egressGrant: true;
+
   /** Counts by rule: `scope loopback`, `ip 10.0.0.1`, `host tracker.lan:80`. */
   readonly #exact = new Map<string, number>();
   readonly #ranges = new Set<Range>();
-  /** What the names among the rules last resolved to. */
-  readonly #resolved = new Map<string, readonly string[]>();
+  /** The host names among the rules; a guard and its children share them. */
+  readonly #names: HostNames;
 
   /** What `egress.allow` lists. */
   #allowed: DisposableStack;
 
   /** The setting that lists addresses with their port, where it isn't `egress.allow`: refusals name it. */
   readonly #setting: string | undefined;
+  /** What holds for everybody. */
+  readonly #parent: Egress | undefined;
 
   /** @throws {ConfigError} on an entry that can't be read */
-  constructor({ allow, setting }: { readonly allow: readonly string[]; readonly setting?: string }) {
+  constructor({ allow, setting, parent }: EgressOptions) {
     this.#setting = setting;
+    this.#parent = parent;
+    this.#names = parent ? parent.#names : new HostNames();
     this.#allowed = this.#grantAll(allow);
+  }
+
+  /** A guard that lets through what this one does, and what is granted to it alone. */
+  child(): Egress {
+    return new Egress({ allow: [], setting: this.#setting, parent: this });
+  }
+
+  /** Allows what is granted to `grant` too. What is no grant of the kernel's allows nothing: plugins hand it over. */
+  with(grant: EgressGrant | undefined): Pick<Egress, "check"> {
+    if (!(grant instanceof Egress)) return this;
+    return { check: (address, from) => grant.check(address, from) && this.check(address, from) };
   }
 
   /**
@@ -109,7 +133,9 @@ export class Egress {
       this.#ranges.add(rule);
       return { [Symbol.dispose]: () => void this.#ranges.delete(rule) };
     }
+    const name = hostOf(rule);
     this.#exact.set(rule, (this.#exact.get(rule) ?? 0) + 1);
+    if (name !== undefined) this.#names.add(name);
     let held = true;
     return {
       [Symbol.dispose]: () => {
@@ -118,17 +144,14 @@ export class Egress {
         const left = this.#exact.get(rule)! - 1;
         if (left > 0) this.#exact.set(rule, left);
         else this.#exact.delete(rule);
+        if (name !== undefined) this.#names.remove(name);
       },
     };
   }
 
   /** Tells the guard what a name resolved to, so that a rule with that name allows those addresses. */
   resolved(name: string, ips: readonly string[]): void {
-    const host = name.toLowerCase();
-    // Only names that the user wrote are kept, so strangers' names can't fill memory.
-    if ([...this.#exact.keys()].some((rule) => rule === `host ${host}` || rule.startsWith(`host ${host}:`))) {
-      this.#resolved.set(host, ips);
-    }
+    this.#names.resolved(name.toLowerCase(), ips);
   }
 
   #grantAll(targets: readonly string[]): DisposableStack {
@@ -138,18 +161,53 @@ export class Egress {
   }
 
   #listed(kind: "ip" | "scope" | "host", name: string, port: number): boolean {
-    return this.#exact.has(`${kind} ${name}`) || this.#exact.has(`${kind} ${name}:${port}`);
+    return this.#exact.has(`${kind} ${name}`) || this.#exact.has(`${kind} ${name}:${port}`) ||
+      (this.#parent !== undefined && this.#parent.#listed(kind, name, port));
   }
 
-  #covered({ ip, port }: PeerAddress): boolean {
-    for (const [host, ips] of this.#resolved) if (ips.includes(ip) && this.#listed("host", host, port)) return true;
-    if (this.#ranges.size === 0) return false;
-    const { bytes } = parseIp(ip)!;
-    for (const range of this.#ranges) {
-      if ((range.port ?? port) === port && within(bytes, range)) return true;
-    }
-    return false;
+  #covered(address: PeerAddress): boolean {
+    const { ip, port } = address;
+    for (const name of this.#names.of(ip)) if (this.#listed("host", name, port)) return true;
+    return this.#inRanges(parseIp(ip)!.bytes, port);
   }
+
+  #inRanges(bytes: Uint8Array, port: number): boolean {
+    for (const range of this.#ranges) if ((range.port ?? port) === port && within(bytes, range)) return true;
+    return this.#parent !== undefined && this.#parent.#inRanges(bytes, port);
+  }
+}
+
+/** Host names that the user wrote, and what they resolved to: only these are kept, so strangers' can't fill memory. */
+class HostNames {
+  readonly #rules = new Map<string, number>();
+  readonly #ips = new Map<string, readonly string[]>();
+
+  /** Another rule has this name. */
+  add(name: string): void {
+    this.#rules.set(name, (this.#rules.get(name) ?? 0) + 1);
+  }
+
+  /** A rule with this name is gone. */
+  remove(name: string): void {
+    const left = this.#rules.get(name)! - 1;
+    if (left > 0) return void this.#rules.set(name, left);
+    this.#rules.delete(name);
+    this.#ips.delete(name);
+  }
+
+  resolved(name: string, ips: readonly string[]): void {
+    if (this.#rules.has(name)) this.#ips.set(name, ips);
+  }
+
+  /** The names that an IP is behind. */
+  *of(ip: string): Iterable<string> {
+    for (const [name, ips] of this.#ips) if (ips.includes(ip)) yield name;
+  }
+}
+
+/** The name of a rule about a host. */
+function hostOf(rule: string): string | undefined {
+  return /^host ([^:]+)/.exec(rule)?.[1];
 }
 
 function sourceNearness({ namedBy, trusted }: EgressSource): number {

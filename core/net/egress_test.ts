@@ -212,3 +212,34 @@ Deno.test("Egress.check() lets 200 ordinary announce URLs pass", () => {
   }
   assert.equal(passed, 200);
 });
+
+Deno.test("Egress.child() allows what its parent does, and what is granted to itself alone", () => {
+  const parent = new Egress({ allow: ["10.0.0.1"] });
+  const [one, other] = [parent.child(), parent.child()];
+  using _ip = one.grant("10.0.0.2:80");
+  using _range = one.grant("192.168.0.0/16");
+  using _name = one.grant("tracker.lan:80");
+  other.resolved("tracker.lan", ["10.0.0.3"]);
+  const passes = (guard: Egress): boolean[] =>
+    [["10.0.0.1", 1], ["10.0.0.2", 80], ["192.168.3.4", 5], ["10.0.0.3", 80]].map(([ip, port]) =>
+      guard.check(peerAddress(ip as string, port as number)) === undefined
+    );
+  assert.deepEqual(passes(one), [true, true, true, true]);
+  assert.deepEqual(passes(other), [true, false, false, false]);
+  assert.deepEqual(passes(parent), [true, false, false, false]);
+  using _late = parent.grant("10.0.0.2");
+  assert.deepEqual(passes(other), [true, true, false, false]);
+});
+
+Deno.test("Egress.with() allows what a grant of the kernel's does, and nothing for one that a plugin made up", () => {
+  const guard = new Egress({ allow: [] });
+  const address = peerAddress("127.0.0.1", 80);
+  const grant = guard.child();
+  const held = grant.grant(address);
+  assert.equal(guard.with(grant).check(address), undefined);
+  assert.match(guard.with(undefined).check(address)!, /Cannot connect to 127\.0\.0\.1:80/);
+  const forged = { check: () => undefined, egressGrant: true } as const;
+  assert.match(guard.with(forged).check(address)!, /Cannot connect/);
+  held[Symbol.dispose]();
+  assert.match(guard.with(grant).check(address)!, /Cannot connect/, "it ends with what it was given for");
+});

@@ -11,7 +11,7 @@ import { parseIp, type PeerAddress, peerAddress, ProtocolError, quote, utf8Decod
 /** What {@link guardedFetch} goes through. */
 export interface FetchMeans {
   readonly net: HostNet;
-  readonly egress: Egress;
+  readonly egress: Pick<Egress, "check">;
   /** Resolves a name and tells the guard. */
   resolve(name: string): Promise<readonly string[]>;
 }

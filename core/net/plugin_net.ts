@@ -24,9 +24,9 @@ export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNe
     return ips;
   };
   return {
-    connect: (to, signal) =>
+    connect: (to, signal, grant) =>
       scope.run(signal, async (signal) => {
-        const refusal = egress.check(to);
+        const refusal = egress.with(grant).check(to);
         if (refusal) throw new EgressError(refusal);
         const stream = scope.own(await net.connect(to, { signal }));
         if (signal.aborted) stream.close(); // it came too late for whoever asked
@@ -71,7 +71,10 @@ export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNe
       return socket;
     },
     fetch: (url, options = {}) =>
-      scope.run(options.signal, (signal) => guardedFetch({ net, egress, resolve }, url, { ...options, signal })),
+      scope.run(options.signal, (signal) => {
+        const guard = egress.with(options.grant);
+        return guardedFetch({ net, egress: guard, resolve }, url, { ...options, signal });
+      }),
     resolve: (name) => scope.run(undefined, () => resolve(name)),
     serve: async (at, handler) => scope.own(await net.serve(at, handler)),
   };

@@ -10,10 +10,10 @@ import {
   type HostNet,
   NetError,
   PluginError,
-  type UdpFlow,
   type UdpPort,
 } from "../api/mod.ts";
 import type { PeerAddress } from "../wire/mod.ts";
+import type { Egress } from "./egress.ts";
 
 // The largest datagram there is.
 const MAX_DATAGRAM = 65_536;
@@ -46,8 +46,6 @@ export interface SharedUdpOptions {
   readonly net: Pick<HostNet, "datagrams">;
   /** See {@link Clock.turn}. */
   readonly turn: () => Promise<void>;
-  /** Why a target may not be written to, if so. */
-  readonly refused: (to: PeerAddress) => string | undefined;
   /** Something that nobody waits for failed. */
   readonly failed: (error: unknown) => void;
   /** A socket that had made room for others could not be bound again when those were given up. */
@@ -78,7 +76,7 @@ export class SharedUdp {
   }
 
   /** The port as one claimant sees it. */
-  for(claimant: Claimant): UdpPort & Disposable {
+  for(claimant: Claimant, egress: Pick<Egress, "with">): UdpPort & Disposable {
     const own = new Set<Disposable>();
     const addresses = (): readonly PeerAddress[] => this.#bound.map(({ socket }) => socket.address);
     const pending = (): number => this.#pending;
@@ -91,11 +89,12 @@ export class SharedUdp {
         own.add(claim);
         return claim;
       },
-      send: (bytes, to) => this.#allows(to) && this.#send(bytes, to),
+      send: (bytes, to, grant) => this.#allows(to, egress.with(grant)) && this.#send(bytes, to),
       get pending() {
         return pending();
       },
-      open: (to) => this.#open(to),
+      open: (to, grant) =>
+        this.#allows(to, egress.with(grant)) ? { to, send: (bytes) => this.#send(bytes, to) } : undefined,
       [Symbol.dispose]: () => {
         for (const claim of own) claim[Symbol.dispose]();
       },
@@ -226,12 +225,8 @@ export class SharedUdp {
     }
   }
 
-  #open(to: PeerAddress): UdpFlow | undefined {
-    return this.#allows(to) ? { to, send: (bytes) => this.#send(bytes, to) } : undefined;
-  }
-
-  #allows(to: PeerAddress): boolean {
-    return to.key === this.#answering || this.#options.refused(to) === undefined;
+  #allows(to: PeerAddress, egress: Pick<Egress, "check">): boolean {
+    return to.key === this.#answering || egress.check(to) === undefined;
   }
 
   #send(bytes: Uint8Array, to: PeerAddress): boolean {

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import type { PluginError, UdpFlow } from "../api/mod.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../host/memory/mod.ts";
 import { type PeerAddress, peerAddress } from "../wire/mod.ts";
+import type { Egress } from "./egress.ts";
 import { type Claimant, SharedUdp } from "./udp_port.ts";
 
 const at = [{ ip: "::", port: 6881 }];
 
 interface Bench {
+  readonly guard: Pick<Egress, "with">;
   readonly simulation: Simulation;
   readonly host: MemoryHost;
   readonly other: MemoryHost;
@@ -26,11 +28,11 @@ function bench(refused: (to: PeerAddress) => string | undefined = () => undefine
   const udp = new SharedUdp({
     net: host.net,
     turn: () => host.clock.turn(),
-    refused,
     failed: () => {},
     lost: (error) => void lost.push(error),
   });
   return {
+    guard: { with: () => ({ check: refused }) },
     simulation,
     host,
     other,
@@ -52,7 +54,7 @@ Deno.test("a claim that is to be the last is asked after all others, also after 
   const { simulation, udp } = world;
   const asked: string[] = [];
   for (const name of ["old", "young"]) {
-    const port = udp.for(world.claimant(name));
+    const port = udp.for(world.claimant(name), world.guard);
     port.claim([0x64], () => asked.push(name) < 0);
     port.claim([0x64], () => asked.push(`${name} at last`) < 0, { last: true });
   }
@@ -66,7 +68,7 @@ Deno.test("a datagram goes to the newest live claim of its first byte that takes
   const { simulation, udp } = world;
   const got: string[] = [];
   const claim = (claimant: Claimant, bytes: number[], takes = true): Disposable =>
-    udp.for(claimant).claim(bytes, (datagram) => {
+    udp.for(claimant, world.guard).claim(bytes, (datagram) => {
       got.push(`${claimant.name} ${[...datagram]}`);
       return takes;
     });
@@ -87,9 +89,9 @@ Deno.test("a datagram goes to the newest live claim of its first byte that takes
 });
 
 Deno.test("the port is bound when somebody claims it, also late, and moves with the address", async () => {
-  const { simulation, host, udp, claimant } = bench();
+  const { simulation, host, udp, claimant, guard } = bench();
   (await simulation.complete(udp.stage(at))).commit();
-  const port = udp.for(claimant("a"));
+  const port = udp.for(claimant("a"), guard);
   assert.deepEqual(port.addresses, []);
   port.claim([0x64], () => true);
   await simulation.run(1);
@@ -109,7 +111,7 @@ Deno.test("the port is bound when somebody claims it, also late, and moves with 
 Deno.test("an address that overlaps with one in use takes its place, or gives it back", async () => {
   const world = bench();
   const { simulation, host, udp, lost } = world;
-  const port = udp.for(world.claimant("a"));
+  const port = udp.for(world.claimant("a"), world.guard);
   let got = 0;
   port.claim([0x64], () => ++got > 0);
   (await simulation.complete(udp.stage(at))).commit();
@@ -135,7 +137,7 @@ Deno.test("an address that overlaps with one in use takes its place, or gives it
 Deno.test("the guard decides where datagrams go, but for an answer to what is being taken", async () => {
   const world = bench(() => "not there");
   const { simulation, udp, host } = world;
-  const port = udp.for(world.claimant("a"));
+  const port = udp.for(world.claimant("a"), world.guard);
   const sent: boolean[] = [];
   let asker: PeerAddress | undefined;
   port.claim([0x64], (_, from) => {
@@ -153,7 +155,7 @@ Deno.test("a conversation that the guard allowed once goes on, and so does one w
   let guarded = false;
   const world = bench(() => guarded ? "not there" : undefined);
   const { simulation, udp, other } = world;
-  const port = udp.for(world.claimant("a"));
+  const port = udp.for(world.claimant("a"), world.guard);
   const flows: (UdpFlow | undefined)[] = [];
   port.claim([0x64], (_, from) => flows.push(port.open(from)) > 0);
   (await simulation.complete(udp.stage(at))).commit();
@@ -171,8 +173,8 @@ Deno.test("a claim that throws is its plugin's fault, and others still get the d
   const world = bench();
   const { simulation, udp } = world;
   let got = 0;
-  udp.for(world.claimant("fine")).claim([0x64], () => ++got > 0);
-  udp.for(world.claimant("broken")).claim([0x64], () => {
+  udp.for(world.claimant("fine"), world.guard).claim([0x64], () => ++got > 0);
+  udp.for(world.claimant("broken"), world.guard).claim([0x64], () => {
     throw new Error("no");
   });
   (await simulation.complete(udp.stage(at))).commit();

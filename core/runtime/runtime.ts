@@ -116,7 +116,6 @@ class WeftRuntime implements Runtime {
     this.#udp = new SharedUdp({
       net: host.net,
       turn: () => host.clock.turn(),
-      refused: (to) => this.#egress.check(to),
       failed: (error) => log.debug(`UDP: ${errorText(error)}`),
       lost: (error) => log.error(`A UDP socket is lost until Weft starts again: ${errorText(error)}`),
     });
@@ -271,6 +270,8 @@ class WeftRuntime implements Runtime {
     hooks: ScopeHooks,
   ): Scope {
     const { clock, random, net } = this.#host;
+    // What the entry's plugin may reach beyond the others is its own affair.
+    const egress = this.#egress.child();
     const scope = new Scope({
       ...hooks,
       name,
@@ -291,12 +292,12 @@ class WeftRuntime implements Runtime {
             multicast: net.multicast.bind(net),
           },
         };
-        return createPluginNet({ host, egress: this.#egress, scopeSignal: scope.signal });
+        return createPluginNet({ host, egress, scopeSignal: scope.signal });
       },
-      udp: (scope) => this.#udp.for(scope),
+      udp: (scope) => this.#udp.for(scope, egress),
       state: this.#state!.plugin(name),
     });
-    for (const target of plugin.egress?.(config) ?? []) scope.use(this.#egress.grant(target));
+    for (const target of plugin.egress?.(config) ?? []) scope.use(egress.grant(target));
     return scope;
   }
 

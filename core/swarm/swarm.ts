@@ -144,6 +144,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
       key: random.below(2 ** 32),
       onPeers: (peers, { url, from }) =>
         void this.peers.admit(`tracker:${hostOf(url)}`, peers.map((address) => ({ address, namedBy: from }))),
+      grant: this.#grants.guard,
       onExternalIp: (ip, from) => this.seenAs(ip, from ?? ""),
       onStatus: (status) => kernel.tell(trackerStatus, { ...this.#event(), status }),
     });

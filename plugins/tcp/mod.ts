@@ -28,7 +28,7 @@ export default definePlugin({
 /** The TCP transport over `net`. */
 export function tcpTransport(net: PluginNet): Transport {
   return {
-    dial: (address, signal) => net.connect(address, signal),
+    dial: (address, signal, grant) => net.connect(address, signal, grant),
     async listen(at, accept) {
       const listener = await net.listen(at);
       void acceptAll(listener, accept);

@@ -7,6 +7,7 @@ import {
   type Clock,
   definePlugin,
   duration,
+  type EgressGrant,
   type FetchAnswer,
   integer,
   object,
@@ -59,10 +60,15 @@ export function httpTracker(
   { net, clock, config }: { net: PluginNet; clock: Clock; config: TrackerHttpConfig },
 ): TrackerClient {
   const turns = new Turns(TURNS);
-  const get = async <T>(url: string, signal: AbortSignal, read: (bytes: Uint8Array) => T): Promise<[T, string]> => {
+  const get = async <T>(
+    url: string,
+    grant: EgressGrant | undefined,
+    signal: AbortSignal,
+    read: (bytes: Uint8Array) => T,
+  ): Promise<[T, string]> => {
     const headers = { "user-agent": config.user_agent };
     const host = new URL(url).host;
-    const fetch = (signal: AbortSignal) => net.fetch(url, { headers, signal, maxBytes: MAX_REPLY });
+    const fetch = (signal: AbortSignal) => net.fetch(url, { headers, signal, grant, maxBytes: MAX_REPLY });
     const answer = await turns.run(host, signal, () => within(clock, config.timeout, host, signal, fetch));
     if (!answer.ok) throw refusal(host, answer, read);
     return [read(answer.bytes), answer.from];
@@ -70,16 +76,17 @@ export function httpTracker(
   return {
     async announce(request, signal) {
       const wanted = Math.min(request.wanted, config.numwant);
-      const [answer, from] = await get(announceUrl({ ...request, wanted }), signal, decodeAnnounce);
+      const [answer, from] = await get(announceUrl({ ...request, wanted }), request.grant, signal, decodeAnnounce);
       return { ...answer, from };
     },
-    async scrape(url, infoHashes, signal) {
+    async scrape({ url, infoHashes, grant }, signal) {
       const scrape = scrapeUrl(url);
       if (!scrape) throw new TrackerError(`Cannot scrape "${url.host}": its URL doesn't end in "announce"`);
       const answers = [];
       for (let i = 0; i < infoHashes.length; i += HASHES_PER_SCRAPE) {
         const some = infoHashes.slice(i, i + HASHES_PER_SCRAPE);
-        answers.push(...(await get(scrapeRequest(scrape, some), signal, (bytes) => decodeScrape(bytes, some)))[0]);
+        const read = (bytes: Uint8Array) => decodeScrape(bytes, some);
+        answers.push(...(await get(scrapeRequest(scrape, some), grant, signal, read))[0]);
       }
       return answers;
     },

@@ -136,13 +136,18 @@ Deno.test("tracker_http scrapes many swarms, 64 at a time, in order", async () =
     const files = new Map([[String.fromCharCode(...first), { complete: 5, incomplete: sizes.length, downloaded: 9 }]]);
     return new Response(new Uint8Array(encode({ files })));
   }, async (client, simulation) => {
-    const answers = await simulation.complete(client.scrape!(new URL("http://t.example/announce"), hashes, signal));
+    const answers = await simulation.complete(
+      client.scrape!({ url: new URL("http://t.example/announce"), infoHashes: hashes }, signal),
+    );
     assert.deepEqual(sizes, [64, 36]);
     assert.equal(answers.length, 100);
     assert.deepEqual(answers[0], { seeders: 5, leechers: 1, completed: 9 });
     assert.deepEqual(answers[64], { seeders: 5, leechers: 2, completed: 9 });
     assert.equal(answers[1], undefined);
-    await assert.rejects(client.scrape!(new URL("http://t.example/a"), hashes, signal), /Cannot scrape "t.example"/);
+    await assert.rejects(
+      client.scrape!({ url: new URL("http://t.example/a"), infoHashes: hashes }, signal),
+      /Cannot scrape "t.example"/,
+    );
   });
 });
 

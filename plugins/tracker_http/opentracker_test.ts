@@ -58,12 +58,12 @@ async function announceAndScrape(url: URL): Promise<void> {
   assert.ok(answer.interval! >= 60_000 && answer.minInterval! <= answer.interval!);
 
   await announce("leech", 7002, 0, "completed");
-  assert.deepEqual(await client.scrape!(url, [unknown.bytes, known.bytes], signal), [
+  assert.deepEqual(await client.scrape!({ url, infoHashes: [unknown.bytes, known.bytes] }, signal), [
     undefined,
     { seeders: 2, leechers: 0, completed: 1 },
   ]);
   await announce("leech", 7002, 0, "stopped");
-  assert.equal((await client.scrape!(url, [known.bytes], signal))[0]?.seeders, 1);
+  assert.equal((await client.scrape!({ url, infoHashes: [known.bytes] }, signal))[0]?.seeders, 1);
   await assert.rejects(
     announce("leech", 7002, 1, "started", unknown),
     (error) => error instanceof TrackerError && /not authorized/.test(error.message),

@@ -17,10 +17,12 @@ import {
   type PluginNet,
   type Random,
   type ScrapeAnswer,
+  type ScrapeRequest,
   type Timer,
   type TrackerClient,
   TrackerError,
   type UdpAnnounceReply,
+  type UdpFlow,
   type UdpPort,
   type UdpScrapeReply,
   withoutUndefined,
@@ -32,7 +34,7 @@ export interface UdpTrackerOptions {
   readonly clock: Clock;
   readonly random: Pick<Random, "below">;
   readonly net: Pick<PluginNet, "resolve">;
-  readonly udp: Pick<UdpPort, "addresses" | "send">;
+  readonly udp: Pick<UdpPort, "addresses" | "open">;
   /** Keeps the plugin while something is under way, should it be replaced meanwhile. */
   readonly hold: () => Disposable;
   /** How long a tracker may take to answer, in milliseconds. */
@@ -60,6 +62,8 @@ export class UdpTrackerClient implements TrackerClient {
   readonly #options: UdpTrackerOptions;
   readonly #exchange: UdpExchange;
   readonly #waiting = new Map<number, Waiting>();
+  /** To the addresses of what waits: queries to one address share a connection id, whichever of them sends for it. */
+  readonly #flows = new Map<string, UdpFlow>();
   #timer: Timer | undefined;
 
   constructor(options: UdpTrackerOptions) {
@@ -89,20 +93,20 @@ export class UdpTrackerClient implements TrackerClient {
     const addresses = await abortable(signal, this.#addresses(url));
     const [four, six] = [4, 6].map((family) => addresses.find((address) => address.family === family));
     const targets = [four, six].filter((address) => address !== undefined);
-    return await this.#announceTo(targets.map((to) => this.#ask(url, to, query, signal)), targets);
+    return await this.#announceTo(targets.map((to) => this.#ask(request, to, query, signal)), targets);
   }
 
   async scrape(
-    url: URL,
-    infoHashes: readonly Uint8Array[],
+    request: ScrapeRequest,
     signal: AbortSignal,
   ): Promise<readonly (ScrapeAnswer | undefined)[]> {
     using _held = this.#options.hold();
+    const { url, infoHashes } = request;
     const [to] = await abortable(signal, this.#addresses(url));
     const answers: (ScrapeAnswer | undefined)[] = [];
     for (let i = 0; i < infoHashes.length; i += MAX_UDP_SCRAPE) {
       const some = infoHashes.slice(i, i + MAX_UDP_SCRAPE);
-      const reply = await this.#ask(url, to, { action: "scrape", infoHashes: some }, signal);
+      const reply = await this.#ask(request, to, { action: "scrape", infoHashes: some }, signal);
       answers.push(...some.map((_, j) => reply.action === "scrape" ? reply.swarms[j] : undefined));
     }
     return answers;
@@ -168,13 +172,16 @@ export class UdpTrackerClient implements TrackerClient {
 
   /** Asks one address; its answer, or a TrackerError, or the signal's reason. */
   #ask(
-    tracker: URL,
+    { url: tracker, grant }: Pick<ScrapeRequest, "url" | "grant">,
     to: PeerAddress,
     query: UdpQuery,
     signal: AbortSignal,
   ): Promise<UdpAnnounceReply | UdpScrapeReply> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
+      const flow = this.#options.udp.open(to, grant);
+      if (!flow) throw new TrackerError(this.#refusal(to));
+      this.#flows.set(to.key, flow);
       const id = this.#exchange.ask(this.#options.clock.now(), to, query);
       const abort = (): void => {
         this.#exchange.cancel(id);
@@ -194,12 +201,13 @@ export class UdpTrackerClient implements TrackerClient {
   }
 
   #drive(): void {
-    const { clock, udp } = this.#options;
+    const { clock } = this.#options;
     const now = clock.now();
     for (let next; (next = this.#exchange.pollTransmit(now));) {
-      if (!udp.send(next.bytes, next.to)) this.#exchange.unreachable(next.to, this.#refusal(next.to));
+      if (!this.#flows.get(next.to.key)?.send(next.bytes)) this.#exchange.unreachable(next.to, this.#refusal(next.to));
     }
     for (let next; (next = this.#exchange.pollOutcome());) this.#settle(next);
+    if (this.#waiting.size === 0) this.#flows.clear();
     this.#timer?.cancel();
     const next = this.#exchange.pollTimeout(now);
     this.#timer = next === undefined ? undefined : clock.after(Math.max(0, next - now), () => {

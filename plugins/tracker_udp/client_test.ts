@@ -176,7 +176,9 @@ Deno.test("tracker_udp scrapes many swarms, 74 at a time, in order", async () =>
   await using _ = plugin;
   const seen = await tracker();
   const hashes = Array.from({ length: 100 }, (_, i) => new Uint8Array(20).fill(i));
-  const figures = await plugin.complete(client.scrape!(new URL("udp://four.example:6969/x"), hashes, never));
+  const figures = await plugin.complete(
+    client.scrape!({ url: new URL("udp://four.example:6969/x"), infoHashes: hashes }, never),
+  );
   assert.deepEqual(figures[0], { seeders: 0, leechers: 2, completed: 1 });
   assert.deepEqual(figures.map((each) => each?.seeders), hashes.map(([first]) => first));
   assert.deepEqual(seen.map((each) => each.action === "scrape" ? each.infoHashes.length : each.action), [
@@ -196,13 +198,16 @@ async function announceOverBoth(delays: Readonly<Record<string, number>>) {
     net: { resolve: () => Promise.resolve(Object.keys(delays)) },
     udp: {
       addresses: [parsePeerAddress("[::]:6881")],
-      send(bytes, to) {
-        const asked = decodeUdpTrackerRequest(bytes);
-        if (asked.action === "announce") reached.add(to.ip);
-        const reply = encodeUdpTrackerReply(answers(asked, to)!, to.family);
-        if (delays[to.ip] < Infinity) clock.after(delays[to.ip], () => void client.take(reply, to));
-        return true;
-      },
+      open: (to) => ({
+        to,
+        send(bytes) {
+          const asked = decodeUdpTrackerRequest(bytes);
+          if (asked.action === "announce") reached.add(to.ip);
+          const reply = encodeUdpTrackerReply(answers(asked, to)!, to.family);
+          if (delays[to.ip] < Infinity) clock.after(delays[to.ip], () => void client.take(reply, to));
+          return true;
+        },
+      }),
     },
   });
   const answer = await simulation.complete(client.announce(request("udp://t.example:6969"), never));

@@ -35,7 +35,7 @@ async function announceAndScrape(url: URL): Promise<void> {
   const socket = await net.datagrams({ ip: "127.0.0.1", port: 0 });
   const client = new UdpTrackerClient({
     ...{ net, clock, random, timeout: 5_000, numwant: 200, hold: () => ({ [Symbol.dispose]: () => {} }) },
-    udp: { addresses: [socket.address], send: (bytes, to) => (void socket.send(bytes, to), true) },
+    udp: { addresses: [socket.address], open: (to) => ({ to, send: (bytes) => (void socket.send(bytes, to), true) }) },
   });
   const receive = async (): Promise<void> => {
     for (;;) {
@@ -59,12 +59,12 @@ async function announceAndScrape(url: URL): Promise<void> {
     assert.deepEqual([answer.seeders, answer.leechers, answer.from], [1, 1, "127.0.0.1"]);
     assert.ok(answer.interval! >= 60_000);
     await announce("leech", 7002, 0, "completed");
-    assert.deepEqual(await client.scrape(url, [unknown.bytes, known.bytes], signal), [
+    assert.deepEqual(await client.scrape({ url, infoHashes: [unknown.bytes, known.bytes] }, signal), [
       { seeders: 0, leechers: 0, completed: 0 },
       { seeders: 2, leechers: 0, completed: 1 },
     ]);
     await announce("leech", 7002, 0, "stopped");
-    assert.equal((await client.scrape(url, [known.bytes], signal))[0]?.seeders, 1);
+    assert.equal((await client.scrape({ url, infoHashes: [known.bytes] }, signal))[0]?.seeders, 1);
     await assert.rejects(
       announce("leech", 7002, 1, "started", unknown),
       new TrackerError("The tracker gave no answer: it may not serve this torrent"),

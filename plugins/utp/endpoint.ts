@@ -1,6 +1,7 @@
 import {
   type ByteStream,
   type Clock,
+  type EgressGrant,
   holderOf,
   NetError,
   type PeerAddress,
@@ -91,9 +92,9 @@ export class Endpoint {
    *
    * @throws {NetError} when nobody answers, or the egress guard refuses the address
    */
-  dial(to: PeerAddress, signal: AbortSignal): Promise<ByteStream> {
+  dial(to: PeerAddress, signal: AbortSignal, grant?: EgressGrant): Promise<ByteStream> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    const flow = this.#options.udp.open(to);
+    const flow = this.#options.udp.open(to, grant);
     if (!flow) {
       return Promise.reject(new NetError("denied", `Cannot connect to ${to.key}: egress.allow does not list it`));
     }

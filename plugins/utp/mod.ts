@@ -51,9 +51,9 @@ export function utpTransport(
   // What begins a connection may look like a packet of one that an older generation has: 16 bits tell them apart.
   udp.claim(FIRST_BYTES, (bytes, from) => endpoint.takeNew(bytes, from), { last: true });
   return {
-    async dial(address, signal) {
+    async dial(address, signal, grant) {
       await look();
-      return await endpoint.dial(address, signal);
+      return await endpoint.dial(address, signal, grant);
     },
     async listen(at, accept) {
       await look();

@@ -11,9 +11,9 @@ function port({ net, clock, random }: MemoryHost, refused: (to: PeerAddress) => 
   const failed = (error: unknown): never => {
     throw error;
   };
-  const shared = new SharedUdp({ net, turn: () => clock.turn(), refused, failed, lost: failed });
+  const shared = new SharedUdp({ net, turn: () => clock.turn(), failed, lost: failed });
   const generation = (): { transport: Transport; udp: UdpPort } => {
-    const udp = shared.for({ name: "utp", live: true, failed });
+    const udp = shared.for({ name: "utp", live: true, failed }, { with: () => ({ check: refused }) });
     const hold = (): Disposable => ({ [Symbol.dispose]() {} });
     return { udp, transport: utpTransport({ clock, random, udp, net, hold, defer: () => {} }) };
   };

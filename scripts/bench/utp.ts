@@ -24,11 +24,12 @@ async function endpoint(ip: string): Promise<Endpoint> {
   const shared = new SharedUdp({
     net,
     turn: () => clock.turn(),
-    refused: () => undefined,
     failed: console.error,
     lost: console.error,
   });
-  const udp = shared.for({ name: "utp", live: true, failed: console.error });
+  const udp = shared.for({ name: "utp", live: true, failed: console.error }, {
+    with: () => ({ check: () => undefined }),
+  });
   const made = new Endpoint({
     clock,
     random,

@@ -70,7 +70,7 @@ export function streams(change: (stream: ByteStream) => void): Plugin {
     return stream;
   };
   return transport((tcp) => ({
-    dial: async (address, signal) => changed(await tcp.dial(address, signal)),
+    dial: async (address, signal, grant) => changed(await tcp.dial(address, signal, grant)),
     listen: (at, accept) => tcp.listen(at, (stream) => accept(changed(stream))),
   }));
 }

@@ -263,24 +263,29 @@ const transportCases: Case[] = [
   {
     bad: transport((tcp) => ({
       // It trusts that somebody is there, and gives a stream before it knows.
-      dial: (address, signal) =>
-        tcp.dial(address, signal).catch((error) => signal.aborted ? Promise.reject(error) : ({} as ByteStream)),
+      dial: (address, signal, grant) =>
+        tcp.dial(address, signal, grant).catch((error) => signal.aborted ? Promise.reject(error) : ({} as ByteStream)),
     })),
     fails: "rejects where nobody listens",
     said: /resolved to .*: a dial to where nobody listens; expected a rejection/,
   },
   {
     bad: transport((tcp) => ({
-      dial: (address, signal) =>
-        tcp.dial(address, AbortSignal.any([signal])).catch(() => Promise.reject(new Error("no"))),
+      dial: (address, signal, grant) =>
+        tcp.dial(address, AbortSignal.any([signal]), grant).catch(() => Promise.reject(new Error("no"))),
     })),
     fails: "gives up a dial when told to, and leaves nothing of it",
     said: /rejected with Error: no when aborted; expected the signal's reason/,
   },
   {
+    bad: transport((tcp) => ({ dial: (address, signal) => tcp.dial(address, signal) })),
+    fails: "dials where its grant lets it",
+    said: /a private address is not allowed .* though a grant for that address came with the dial/,
+  },
+  {
     bad: transport((tcp) => ({
-      async dial(address, signal) {
-        const stream = await tcp.dial(address, signal);
+      async dial(address, signal, grant) {
+        const stream = await tcp.dial(address, signal, grant);
         signal.addEventListener("abort", () => stream.close());
         return stream;
       },
@@ -290,8 +295,8 @@ const transportCases: Case[] = [
   },
   {
     bad: transport((tcp, scope) => ({
-      async dial(address, signal) {
-        const stream = await tcp.dial(address, signal);
+      async dial(address, signal, grant) {
+        const stream = await tcp.dial(address, signal, grant);
         const keepAlive = (): void => void scope.clock.after(10_000, keepAlive);
         keepAlive();
         return stream;
@@ -452,7 +457,7 @@ const trackers: Case[] = [
   },
   {
     bad: tracker((client) => ({
-      scrape: async (url, hashes, signal) => (await client.scrape!(url, hashes, signal)).filter((each) => each),
+      scrape: async (request, signal) => (await client.scrape!(request, signal)).filter((each) => each),
     })),
     fails: "scrapes in the order of asking",
     said: /to a scrape of one swarm that the tracker does not know/,

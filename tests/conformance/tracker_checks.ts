@@ -92,7 +92,11 @@ export const trackerChecks: readonly Check[] = [
     const other = new Uint8Array(20).fill(7);
     const files = new Map([[String.fromCharCode(...known), { complete: 5, downloaded: 9, incomplete: 3 }]]);
     await serve(() => bencoded({ files }));
-    const outcome = await settle(bench.simulation, client.scrape(url, [other, known], bench.signal), LIMIT);
+    const outcome = await settle(
+      bench.simulation,
+      client.scrape({ url, infoHashes: [other, known] }, bench.signal),
+      LIMIT,
+    );
     expect(
       outcome.state === "resolved" && outcome.value.length === 2 && outcome.value[0] === undefined &&
         outcome.value[1]?.seeders === 5 && outcome.value[1].leechers === 3 && outcome.value[1].completed === 9,

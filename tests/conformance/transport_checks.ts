@@ -1,5 +1,6 @@
 /** What a transport owes. @module */
 import { type ByteStream, parsePeerAddress, peerAddress, type Transport, transports } from "../../core/api/mod.ts";
+import { Egress } from "../../core/net/mod.ts";
 import type { PluginBench } from "../testing/mod.ts";
 import { type Check, expect, type Outcome, show, told, Unmet, watch } from "./check.ts";
 import { settle, streamChecks } from "./stream_checks.ts";
@@ -9,6 +10,8 @@ const PORT = 6881;
 const AT = { ip: "0.0.0.0", port: PORT };
 // A public address that no host of a simulation has.
 const NOBODY = parsePeerAddress("203.0.113.200:6881");
+// Where the guard lets nobody without a grant.
+const NEIGHBOUR = parsePeerAddress("10.99.0.1:6881");
 // Longer than the kernel waits for a dial (ms).
 const DIAL_LIMIT = 15_000;
 // Who is told to stop has done so by then (ms of simulated time).
@@ -92,6 +95,20 @@ export const transportChecks: readonly Check[] = [
       const left = dialer.open();
       expect(left.length === open.length, `left ${left.join(", ")} of an aborted dial`, "nothing of it");
     }
+  }),
+  transportCheck("dials where its grant lets it", async ({ dialer, transport }) => {
+    const grant = new Egress({ allow: [NEIGHBOUR.key] });
+    const abort = new AbortController();
+    const dialing = watch(tried(() => transport.dial(NEIGHBOUR, abort.signal, grant)));
+    await dialer.simulation.run(DIAL_LIMIT);
+    abort.abort(new Error("enough"));
+    await dialer.simulation.run(PATIENCE);
+    const outcome = dialing();
+    expect(
+      outcome.state !== "rejected" || !/egress\.allow/.test(String(outcome.error)),
+      `${told(outcome)}, though a grant for that address came with the dial`,
+      "the grant to be handed to net.connect or udp.open",
+    );
   }),
   transportCheck("keeps an open stream when the signal of its dial aborts later", async (ends) => {
     const { dialer: { simulation }, accepted, dial } = ends;

@@ -1,7 +1,14 @@
 // Trackers over HTTP and UDP in one announce list (BEP 12), as whole runtimes ask them.
 import assert from "node:assert/strict";
 import { decodeUdpTrackerRequest, encode, encodePeers4, encodeUdpTrackerReply } from "../../core/wire/mod.ts";
-import { parsePeerAddress, type TrackerStatus } from "../../core/api/mod.ts";
+import {
+  definePlugin,
+  object,
+  parsePeerAddress,
+  type Plugin,
+  swarmAdded,
+  type TrackerStatus,
+} from "../../core/api/mod.ts";
 import type { MemoryHost } from "../../core/host/memory/mod.ts";
 import { makeTorrent, type SimPeer, SimSwarm, type SimTorrent } from "../support/sim_swarm.ts";
 
@@ -18,8 +25,13 @@ interface SimTracker {
 }
 
 /** A UDP tracker at port 6969 that names these peers. */
-async function udpTracker(swarm: SimSwarm, name: string, peers: () => readonly string[]): Promise<SimTracker> {
-  const host = swarm.simulation.host(name);
+async function udpTracker(
+  swarm: SimSwarm,
+  name: string,
+  peers: () => readonly string[],
+  ...ips: string[]
+): Promise<SimTracker> {
+  const host = swarm.simulation.host(name, ...ips);
   const socket = await swarm.simulation.complete(host.net.datagrams({ ip: "0.0.0.0", port: 6969 }));
   const tracker = { url: `udp://${host.ip}:6969/announce`, host, events: [] as string[], working: true };
   const answer = async (): Promise<void> => {
@@ -41,8 +53,13 @@ async function udpTracker(swarm: SimSwarm, name: string, peers: () => readonly s
 }
 
 /** An HTTP tracker that names these peers. */
-async function httpTracker(swarm: SimSwarm, name: string, peers: () => readonly string[]): Promise<SimTracker> {
-  const host = swarm.simulation.host(name);
+async function httpTracker(
+  swarm: SimSwarm,
+  name: string,
+  peers: () => readonly string[],
+  ...ips: string[]
+): Promise<SimTracker> {
+  const host = swarm.simulation.host(name, ...ips);
   const tracker = { url: `http://${host.ip}/announce`, host, events: [] as string[], working: true };
   await swarm.simulation.complete(host.net.serve({ ip: "0.0.0.0", port: 80 }, ({ url }) => {
     if (!tracker.working) return new Response("down", { status: 503 });
@@ -199,4 +216,40 @@ Deno.test("a hundred swarms share a connection id of their UDP tracker", async (
   await swarm.simulation.complete(Promise.all(sources.map((source) => leech.runtime.add({ source }))));
   await swarm.until(() => swarms.size === 100, 10_000);
   assert.equal(connects, 1);
+});
+
+Deno.test("trackers on the local network are asked for the swarm that may, not for others, nor by other plugins", async () => {
+  await using swarm = new SimSwarm(1);
+  const trackers = [
+    await udpTracker(swarm, "udp", () => [], "10.0.0.5"),
+    await httpTracker(swarm, "http", () => [], "10.0.0.6"),
+  ];
+  const urls = trackers.map(({ url }) => [url]);
+  const [allowed, refused] = [1, 2].map((seed) => makeTorrent({ length: 200_000, seed, trackers: urls }));
+  const met: string[] = [];
+  /** Asks the HTTP tracker by itself; its own `egress` opens the UDP tracker's host, to it alone. */
+  const other: Plugin = definePlugin({
+    name: "other",
+    config: object({}),
+    egress: () => ["10.0.0.5"],
+    setup(plugin) {
+      plugin.on(swarmAdded, async () => {
+        met.push(await plugin.net.fetch(trackers[1].url).then(() => "fetched", (error) => error.message));
+      });
+    },
+  });
+  const leech = await swarm.peer("leech", {
+    profile: { plugins: [...profile.plugins, { use: "other" }] },
+    plugins: { other },
+  });
+  await swarm.add(leech, allowed, { allowLocal: true });
+  await swarm.add(leech, refused);
+  await swarm.simulation.run(5_000);
+  for (const tracker of trackers) {
+    assert.equal(statusOf(leech, allowed, tracker).state, "working", tracker.url);
+    assert.match(statusOf(leech, refused, tracker).error!, /not allowed here; list .* under egress.allow/);
+    assert.deepEqual(tracker.events, ["started 200000"]);
+  }
+  assert.equal(met.length, 2);
+  for (const text of met) assert.match(text, /Cannot connect to 10\.0\.0\.6:80: a private address is not allowed/);
 });

@@ -140,12 +140,12 @@ export class PluginBench implements AsyncDisposable {
     const { host } = this.#watched;
     const log = this.#logger();
     this.bus = new Bus({ clock: host.clock, log });
-    const egress = new Egress({ allow });
+    // As in a runtime: what everybody may reach, and what this entry may.
+    const egress = new Egress({ allow }).child();
     const failed = (error: unknown): void => log.warn(`The UDP port failed: ${errorText(error)}`);
     this.#udp = new SharedUdp({
       net: host.net,
       turn: () => host.clock.turn(),
-      refused: (to) => egress.check(to),
       failed,
       lost: failed,
     });
@@ -157,7 +157,7 @@ export class PluginBench implements AsyncDisposable {
       log,
       swarms: swarmsView(swarms),
       state: stateIn(state),
-      udp: (scope) => this.#udp.for(scope),
+      udp: (scope) => this.#udp.for(scope, egress),
       net: ({ signal }) => createPluginNet({ host, egress, scopeSignal: signal }),
       failed: (failure) => void this.failures.push(failure),
       changed: () => void this.bus.swap(HookTable.build([...this.#scope.registrations], this.bus.table.generation + 1)),

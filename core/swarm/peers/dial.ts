@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { type ByteStream, dialPeer, errorText, type OpenedStream, type Timer, transports } from "../../api/mod.ts";
+import {
+  type ByteStream,
+  dialPeer,
+  type EgressGrant,
+  errorText,
+  type OpenedStream,
+  type Timer,
+  transports,
+} from "../../api/mod.ts";
 import { type PeerAddress, ProtocolError, type TorrentId } from "../../wire/mod.ts";
 import { type OwnHandshake, type ShakenPeer, shakeOut } from "./handshake.ts";
 import { type DialFault, DialRace } from "./dial_race.ts";
@@ -52,9 +60,10 @@ export async function dialAndShake(
     throw new Error(`No plugin provides a transport; add "- use: ${to.only ?? "tcp"}" to plugins`);
   }
   const order = names.filter((name) => name === to.transport).concat(names.filter((name) => name !== to.transport));
-  // The kernel admitted this address: the guard lets it pass until the race is over.
-  using _grant = kernel.egress.grant(to.address);
-  return await new Dialing(kernel, id, own, to, new DialRace(order)).run(signal);
+  // The kernel admitted this address: the transports may connect to it until the race is over.
+  const grant = kernel.egress.child();
+  using _until = grant.grant(to.address);
+  return await new Dialing(kernel, id, own, to, new DialRace(order), grant).run(signal);
 }
 
 /** One race under way. */
@@ -64,17 +73,26 @@ class Dialing {
   readonly #own: OwnHandshake;
   readonly #to: DialTarget;
   readonly #race: DialRace;
+  readonly #grant: EgressGrant;
   /** Those that run, by transport. One that was stopped is no longer here, whatever it still does. */
   readonly #attempts = new Map<string, AbortController>();
   readonly #done = Promise.withResolvers<ShakenPeer>();
   #timer: Timer | undefined;
 
-  constructor(kernel: Kernel, id: TorrentId, own: OwnHandshake, to: DialTarget, race: DialRace) {
+  constructor(
+    kernel: Kernel,
+    id: TorrentId,
+    own: OwnHandshake,
+    to: DialTarget,
+    race: DialRace,
+    grant: EgressGrant,
+  ) {
     this.#kernel = kernel;
     this.#id = id;
     this.#own = own;
     this.#to = to;
     this.#race = race;
+    this.#grant = grant;
   }
 
   async run(signal: AbortSignal): Promise<ShakenPeer> {
@@ -138,7 +156,7 @@ class Dialing {
         signal.throwIfAborted();
         const dialed = bus.get(transports, transport);
         if (!dialed) throw new Error(`no plugin provides the transport "${transport}" any more`);
-        stream = await orAborted(dialed.dial(address, signal), signal, close);
+        stream = await orAborted(dialed.dial(address, signal, this.#grant), signal, close);
         if (this.#race.opened(transport)) this.#stopAll(new Error("another transport was faster"), attempt);
         return { stream, encryption: "none" as const };
       });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ByteStream, dialPeer, NetError, type Transport, transports } from "../../api/mod.ts";
+import { type ByteStream, dialPeer, type EgressGrant, NetError, type Transport, transports } from "../../api/mod.ts";
 import { HookTable, registerHandler, registerValue, type Registration } from "../../bus/mod.ts";
 import { testOwner } from "../../bus/test_owner.ts";
 import { createSimulation, type MemoryHost, type Simulation } from "../../host/memory/mod.ts";
@@ -16,7 +16,12 @@ const peerId = (text: string): Uint8Array => new TextEncoder().encode(text.padEn
 const own = { infoHash, peerId: peerId("us"), dht: false };
 
 /** What a transport of the bench does with a dial. */
-type Dial = (host: MemoryHost, to: DialTarget["address"], signal: AbortSignal) => Promise<ByteStream>;
+type Dial = (
+  host: MemoryHost,
+  to: DialTarget["address"],
+  signal: AbortSignal,
+  grant: EgressGrant | undefined,
+) => Promise<ByteStream>;
 
 const connects: Dial = (host, to, signal) => host.net.connect(to, { signal });
 const hangs: Dial = () => new Promise(() => {});
@@ -70,9 +75,9 @@ class Bench implements Disposable {
 
   #transport(name: string, dial: Dial): Registration {
     const value: Transport = {
-      dial: (address, signal) => {
+      dial: (address, signal, grant) => {
         this.dials.push(`${name} at ${this.simulation.now}`);
-        return dial(this.us, address, signal);
+        return dial(this.us, address, signal, grant);
       },
       listen: () => Promise.reject(new Error("not here")),
     };
@@ -196,15 +201,22 @@ Deno.test("a transport that is left out in the middle of a race is passed over",
   assert.deepEqual(world.dials.map((line) => line.split(" ")[0]), ["utp", "pigeon"]);
 });
 
-Deno.test("the guard lets the address pass until the race is over, and no longer", async () => {
-  using world = await bench({ utp: hangs, tcp: hangs });
+Deno.test("the guard lets the transports that dial pass to the address, nobody else, and no longer than the race", async () => {
+  const grants: (EgressGrant | undefined)[] = [];
+  const keeps: Dial = (_, __, ___, grant) => {
+    grants.push(grant);
+    return new Promise(() => {});
+  };
+  using world = await bench({ utp: keeps, tcp: keeps });
   const address = peerAddress("10.0.0.7", 6881);
   const { egress } = world.kernel;
   const dialing = world.dial({ address }).catch((error) => error);
   await world.simulation.run(RACE_DELAY + 9_000);
-  assert.equal(egress.check(address), undefined);
-  await world.complete(dialing);
+  assert.equal(grants.length, 2);
+  for (const grant of grants) assert.equal(egress.with(grant).check(address), undefined);
   assert.match(egress.check(address)!, /private address is not allowed/);
+  await world.complete(dialing);
+  for (const grant of grants) assert.match(egress.with(grant).check(address)!, /private address is not allowed/);
 });
 
 Deno.test("an abort ends the race and every dial in it", async () => {

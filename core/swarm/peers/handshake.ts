@@ -70,8 +70,6 @@ export async function acceptAndShake(
   lookup: SwarmLookup,
   signal: AbortSignal,
 ): Promise<ShakenPeer> {
-  // Whoever came from there may be answered there, also by a transport that asks the guard for every packet.
-  using _grant = kernel.egress.grant(raw.remote);
   return await withTimeout(kernel.host.clock, raw, async () => {
     const opened = await kernel.bus.around(
       acceptPeer,

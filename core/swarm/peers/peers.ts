@@ -76,7 +76,6 @@ export class SwarmPeers {
   readonly #contributors = new Map<number, PeerAddress>();
   readonly #ownAddress = new OwnAddress();
   /** While a session lives the guard lets its peer pass: what it came over may have to ask for every packet. */
-  readonly #grants = new Map<PeerSession, Disposable>();
   #urgent: readonly UrgentDial[] = [];
   #rechokeAt = 0;
 
@@ -288,8 +287,6 @@ export class SwarmPeers {
 
   closed(session: PeerSession, reason: Error): void {
     if (!this.sessions.delete(session)) return;
-    this.#grants.get(session)?.[Symbol.dispose]();
-    this.#grants.delete(session);
     const now = this.#swarm.clock.now();
     const { picker } = this.#swarm;
     picker?.removeSource(session.machine.peerPieces);
@@ -391,7 +388,6 @@ export class SwarmPeers {
     });
     this.sessions.add(session);
     this.#swarm.wake();
-    this.#grants.set(session, this.#kernel.egress.grant(stream.remote));
     this.#swarm.picker?.addSource(session.machine.peerPieces);
     session.start();
     this.#allowFast(session);

@@ -8,6 +8,7 @@ import {
   type AnnounceAnswer,
   type AnnounceEvent,
   type Clock,
+  type EgressGrant,
   errorText,
   type Random,
   type Timer,
@@ -43,6 +44,8 @@ export interface AnnouncerOptions {
   /** The client for a URL scheme, without the colon. */
   client(scheme: string): TrackerClient | undefined;
   stats(): AnnounceStats;
+  /** What the user allowed these trackers. */
+  readonly grant?: EgressGrant;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   /** 32 bits that stay the same while this runtime runs. */
@@ -178,12 +181,13 @@ export class Announcer {
 
   /** Asks for the figures that an announce didn't bring (BEP 48). A tracker that can't be scraped is left alone. */
   async #scrape(tracker: Tracker, stale: () => boolean): Promise<void> {
-    const infoHashes = [this.#options.id.wireIds[0].bytes];
+    const { id, grant } = this.#options;
+    const infoHashes = [id.wireIds[0].bytes];
     try {
       const [figures] = await this.#call(
         tracker,
         SCRAPE_TIMEOUT,
-        async (client, signal) => await client.scrape?.(tracker.url!, infoHashes, signal) ?? [],
+        async (client, signal) => await client.scrape?.({ url: tracker.url!, infoHashes, grant }, signal) ?? [],
       );
       if (!figures || stale()) return;
       tracker.seeders = figures.seeders;
@@ -193,7 +197,7 @@ export class Announcer {
   }
 
   #ask(tracker: Tracker, event: AnnounceEvent | undefined, timeout: number): Promise<AnnounceAnswer> {
-    const { stats, id, peerId, key } = this.#options;
+    const { stats, id, peerId, key, grant } = this.#options;
     const url = tracker.url!;
     const now = stats();
     const request = withoutUndefined({
@@ -210,6 +214,7 @@ export class Announcer {
       key,
       encryption: now.encryption,
       trackerId: tracker.trackerId,
+      grant,
     });
     return this.#call(tracker, timeout, (client, signal) => client.announce(request, signal));
   }

@@ -34,7 +34,7 @@ function swarm(tiers: readonly (readonly string[])[], trackers: Record<string, B
             asked.push({ host: request.url.hostname, at: clock.now(), request });
             return trackers[request.url.hostname](request, signal);
           },
-          scrape: (_url, infoHashes) =>
+          scrape: ({ infoHashes }) =>
             Promise.resolve(infoHashes.map(() => ({ seeders: 3, leechers: 4, completed: 5 }))),
         }
         : undefined,

@@ -2,11 +2,12 @@
 import type { Egress } from "../../net/mod.ts";
 
 export class TrackerGrants {
-  readonly #egress: Egress;
+  /** Lets through what is granted here; nobody else's requests are. */
+  readonly guard: Egress;
   #grants = new DisposableStack();
 
   constructor(egress: Egress) {
-    this.#egress = egress;
+    this.guard = egress.child();
   }
 
   /** Lets through those of `urls` that name a host, and none of those before. */
@@ -17,7 +18,7 @@ export class TrackerGrants {
       if (!URL.canParse(text)) continue;
       const { hostname, port, protocol } = new URL(text);
       try {
-        this.#grants.use(this.#egress.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
+        this.#grants.use(this.guard.grant(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`));
       } catch {
         // "foo:bar" is a URL too: what leads nowhere needs no leave.
       }
