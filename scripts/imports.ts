@@ -36,6 +36,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   "plugins": [],
 };
+/** Where others enter a room, besides its `mod.ts`; the host and what joins it are worlds of their own. */
+const ENTRANCES = [
+  "core/api/host.ts", // for the host's workers, which load no more than they must
+  "core/api/hooks.ts", // the catalogue as a whole: which hooks cross to a sandbox
+  "core/api/schema_support.ts", // what decoders of configuration share, no part of the contract
+  "core/api/candidate.ts", // the kernel's own reading of what plugins yield
+];
 /** Rooms that may reach for the world. */
 const WORLDLY = ["core/host", "core/guest"];
 /** What any plugin may import besides its own folder. */
@@ -55,8 +62,8 @@ const PLATFORM: readonly (readonly [pattern: RegExp, what: string])[] = [
 interface Import {
   readonly specifier: string;
   readonly line: number;
-  /** It is gone once the types are: it makes no circle. */
-  readonly typeOnly: boolean;
+  /** It loads later, when it is called for: it makes no circle. */
+  readonly dynamic: boolean;
 }
 
 /**
@@ -69,11 +76,11 @@ export function findFaults(sources: ReadonlyMap<string, string>): string[] {
   for (const [file, source] of sources) {
     if (/(^|\/)(test_\w+|\w+_test)\.ts$/.test(file)) continue;
     const targets: string[] = [];
-    for (const { specifier, line, typeOnly } of importsOf(source)) {
+    for (const { specifier, line, dynamic } of importsOf(source)) {
       const problem = judge(file, specifier);
       if (problem) faults.push(`${file}:${line}: ${problem}`);
       const target = resolve(file, specifier);
-      if (target && !typeOnly) targets.push(target);
+      if (target && !dynamic) targets.push(target);
     }
     graph.set(file, targets);
     faults.push(...platformFaults(file, source));
@@ -92,8 +99,10 @@ function judge(file: string, specifier: string): string | undefined {
   if (!target) return undefined; // a package
   if (room === "plugins") return judgePlugin(file, target);
   const targetRoom = roomOf(target);
-  if (targetRoom === room || (targetRoom && ROOMS[room].includes(targetRoom))) return undefined;
-  return `${room} may not import ${targetRoom ?? target}`;
+  if (targetRoom === room) return undefined;
+  if (!targetRoom || !ROOMS[room].includes(targetRoom)) return `${room} may not import ${targetRoom ?? target}`;
+  const entered = target === `${targetRoom}/mod.ts` || targetRoom === "core/host" || ENTRANCES.includes(target);
+  return entered ? undefined : `${targetRoom} is entered by its mod.ts, not by ${target}`;
 }
 
 function judgePlugin(file: string, target: string): string | undefined {
@@ -132,12 +141,11 @@ function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
 
 function importsOf(source: string): Import[] {
   const statement =
-    /^[ \t]*(?:import|export)\s+(type\s)?(?:[\w*\s{},$]+\sfrom\s*)?"([^"]+)"|(?<![\w.])import\(\s*"([^"]+)"\s*\)/gm;
+    /^[ \t]*(?:import|export)\s+(?:[\w*\s{},$]+\sfrom\s*)?"([^"]+)"|(?<![\w.])import\(\s*"([^"]+)"\s*\)/gm;
   return [...withoutComments(source).matchAll(statement)].map((match) => ({
-    specifier: match[2] ?? match[3],
+    specifier: match[1] ?? match[2],
     line: source.slice(0, match.index).split("\n").length,
-    // A dynamic import loads later: it makes no circle either.
-    typeOnly: match[1] !== undefined || match[3] !== undefined,
+    dynamic: match[2] !== undefined,
   }));
 }
 

@@ -9,8 +9,9 @@ Deno.test("findFaults() accepts imports along the rooms' directions", () => {
   assert.deepEqual(
     faults({
       "core/wire/a.ts": "export const a = 1;",
-      "core/store/b.ts": 'import { a } from "../wire/a.ts";\nimport type { C } from "../api/c.ts";',
-      "core/api/c.ts": 'export * from "../wire/a.ts";',
+      "core/wire/mod.ts": 'export * from "./a.ts";',
+      "core/store/b.ts": 'import { a } from "../wire/mod.ts";\nimport type { C } from "../api/mod.ts";',
+      "core/api/mod.ts": 'export * from "../wire/mod.ts";',
       "plugins/tcp/mod.ts": 'import { definePlugin } from "weft";\nimport { d } from "./d.ts";',
       "plugins/tcp/d.ts": "",
       "plugins/mod.ts": 'export const builtins = { tcp: () => import("./tcp/mod.ts") };',
@@ -35,13 +36,28 @@ Deno.test("findFaults() names imports against the directions, types too", () => 
   );
 });
 
-Deno.test("findFaults() finds circles of values, not of types", () => {
+Deno.test("findFaults() has rooms entered by their mod.ts", () => {
+  assert.deepEqual(
+    faults({
+      "core/store/a.ts": 'import { b } from "../wire/b.ts";\nimport type { DiskError } from "../api/host.ts";',
+      "core/wire/b.ts": "",
+      "core/guest/c.ts": 'import { clock } from "../host/deno/clock.ts";',
+    }),
+    ["core/store/a.ts:1: core/wire is entered by its mod.ts, not by core/wire/b.ts"],
+  );
+});
+
+Deno.test("findFaults() finds circles, of types too, but for what loads later", () => {
   assert.deepEqual(
     faults({ "core/bus/a.ts": 'import { b } from "./b.ts";', "core/bus/b.ts": 'import { a } from "./a.ts";' }),
     ["core/bus/a.ts:1: imports itself: core/bus/a.ts -> core/bus/b.ts -> core/bus/a.ts"],
   );
   assert.deepEqual(
     faults({ "core/bus/a.ts": 'import { b } from "./b.ts";', "core/bus/b.ts": 'import type { A } from "./a.ts";' }),
+    ["core/bus/a.ts:1: imports itself: core/bus/a.ts -> core/bus/b.ts -> core/bus/a.ts"],
+  );
+  assert.deepEqual(
+    faults({ "core/bus/a.ts": 'import { b } from "./b.ts";', "core/bus/b.ts": 'const a = await import("./a.ts");' }),
     [],
   );
 });

@@ -1,4 +1,4 @@
-import type { PeerCandidate } from "./hooks.ts";
+import type { PeerCandidate } from "./requests.ts";
 import { peerAddress } from "../wire/mod.ts";
 
 /**

@@ -15,17 +15,8 @@ import {
   torrentId,
 } from "../wire/mod.ts";
 import type { HookCodec } from "./hook.ts";
-import type {
-  AdmitAnswer,
-  AdmitRequest,
-  DiscoverRequest,
-  PeerCandidate,
-  PeerEvent,
-  PeerUnreachableEvent,
-  PieceEvent,
-  PluginStateEvent,
-  SwarmEvent,
-} from "./hooks.ts";
+import type { PeerEvent, PeerUnreachableEvent, PieceEvent, PluginStateEvent, SwarmEvent } from "./events.ts";
+import type { AdmitAnswer, AdmitRequest, DiscoverRequest, PeerCandidate } from "./requests.ts";
 import type { TrackerStatus } from "./tracker.ts";
 
 // Longer than any name, URL or reason of use.

@@ -3,13 +3,16 @@
  *
  * @module
  */
+export * from "./config_node.ts";
 export * from "./control.ts";
 export * from "./errors.ts";
+export * from "./events.ts";
 export * from "./extension.ts";
 export * from "./hook.ts";
 export * from "./hooks.ts";
 export * from "./host.ts";
 export * from "./plugin.ts";
+export * from "./requests.ts";
 export * from "./schema.ts";
 export * from "./schema_shape.ts";
 export * from "./schema_text.ts";

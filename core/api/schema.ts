@@ -8,23 +8,10 @@
  *
  * @module
  */
+import type { ConfigNode } from "./config_node.ts";
 import { ConfigError } from "./errors.ts";
 import { asNumber, asText, bounds, childOf, mismatch, pathBelow, place, show } from "./schema_support.ts";
 import { didYouMean } from "./suggest.ts";
-
-/** A value on its way in, with the means to say where it stands. */
-export interface ConfigNode {
-  /** Plain data: what YAML or JSON gave. */
-  readonly value: unknown;
-  /** Where it stands in the document, in words: `plugins[9].with.every`. */
-  readonly path: string;
-  /** The node of a key or an index below this one; its value may be undefined. */
-  at(key: string | number): ConfigNode;
-  /** Reports a mistake at this node (or at its key `key`) and goes on. */
-  problem(message: string, key?: string): void;
-  /** A file's path, made absolute where the document has a folder. */
-  resolve?(path: string): string;
-}
 
 /** Decodes a node into `T`. Mistakes are reported at the node; undefined is then returned and never used. */
 export interface Schema<T> {

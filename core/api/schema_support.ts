@@ -1,6 +1,6 @@
 /** What the schemas share; no part of the public face. @module */
 import { quote } from "../wire/mod.ts";
-import type { ConfigNode } from "./schema.ts";
+import type { ConfigNode } from "./config_node.ts";
 
 /** The value under a key or an index; never one that is inherited. */
 export function childOf(value: unknown, key: string | number): unknown {

@@ -3,6 +3,7 @@ import { type PeerAddress, peerAddress } from "../../wire/mod.ts";
 import type { Life } from "./life.ts";
 import { type Machine, sourceIp } from "./machine.ts";
 import type { MemoryNetwork } from "./network.ts";
+import type { DatagramReceiver } from "./receiver.ts";
 
 // What Deno's UDP socket holds before the kernel drops: about 92 datagrams of 1,400 bytes.
 export const RECEIVE_QUEUE = 92;
@@ -10,7 +11,7 @@ export const RECEIVE_QUEUE = 92;
 const MAX_DATAGRAM = 65_507;
 
 /** A UDP socket on a memory host: no order, no promise of delivery, a bounded queue. */
-export class MemoryDatagramSocket implements DatagramSocket {
+export class MemoryDatagramSocket implements DatagramSocket, DatagramReceiver {
   protected readonly network: MemoryNetwork;
   protected readonly machine: Machine;
   readonly #queue: { bytes: Uint8Array; from: PeerAddress }[] = [];

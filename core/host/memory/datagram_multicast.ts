@@ -4,6 +4,7 @@ import { MemoryDatagramSocket } from "./datagram.ts";
 import type { Life } from "./life.ts";
 import { isLoopback, type Machine } from "./machine.ts";
 import type { MemoryNetwork } from "./network.ts";
+import type { GroupMember } from "./receiver.ts";
 
 const LOOPBACK: NetworkInterface = {
   name: "lo",
@@ -23,7 +24,7 @@ export function interfacesOf({ ips }: Machine): NetworkInterface[] {
 }
 
 /** A socket that joined a multicast group. A LAN is a /24 of IPv4 or a /64 of IPv6. */
-export class MemoryMulticastSocket extends MemoryDatagramSocket {
+export class MemoryMulticastSocket extends MemoryDatagramSocket implements GroupMember {
   /** Its addresses on the interfaces where it joined, one on each. */
   readonly #own: readonly string[];
   readonly #port: number;
@@ -62,7 +63,7 @@ export class MemoryMulticastSocket extends MemoryDatagramSocket {
     for (const ip of this.#own) {
       const from = peerAddress(ip, this.#port);
       for (const member of this.network.groups.get(to.key) ?? []) {
-        const heard = member.#hears(ip, this.machine);
+        const heard = member.hears(ip, this.machine);
         if (heard === undefined) continue;
         const packet = { from: ip, to: heard, bytes: copy.length, kind: "datagram" } as const;
         this.network.transmit(packet, () => member.arrive(copy, from));
@@ -70,9 +71,8 @@ export class MemoryMulticastSocket extends MemoryDatagramSocket {
     }
   }
 
-  /** Its address on the LAN of `ip`, which is `machine`'s, if it joined there. */
-  #hears(ip: string, machine: Machine): string | undefined {
-    return this.#own.find((own) => isLoopback(ip) ? own === ip && machine === this.machine : lanOf(own) === lanOf(ip));
+  hears(ip: string, sender: object): string | undefined {
+    return this.#own.find((own) => isLoopback(ip) ? own === ip && sender === this.machine : lanOf(own) === lanOf(ip));
   }
 }
 

@@ -1,18 +1,18 @@
 import { NetError } from "../../api/mod.ts";
 import type { MemoryHttpServer } from "./http.ts";
-import type { MemoryDatagramSocket } from "./datagram.ts";
 import type { FaultyDisk } from "./disk.ts";
 import type { MemoryListener } from "./listener.ts";
 import type { MemoryDatabases } from "./database.ts";
 import type { Nat } from "./nat.ts";
 import { PortTable } from "./ports.ts";
+import type { DatagramReceiver } from "./receiver.ts";
 
 /** What outlives a process: a machine's addresses, its disk and its databases; and who is bound to its ports now. */
 export interface Machine {
   readonly name: string;
   readonly ips: readonly string[];
   readonly tcp: PortTable<MemoryListener | MemoryHttpServer>;
-  readonly udp: PortTable<MemoryDatagramSocket>;
+  readonly udp: PortTable<DatagramReceiver>;
   /** Unix sockets, by path. */
   readonly unix: Map<string, MemoryHttpServer>;
   readonly disk: FaultyDisk;

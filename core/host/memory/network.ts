@@ -2,9 +2,9 @@ import { NetError } from "../../api/mod.ts";
 import { type Hop, type LinkOptions, type Packet, sizeOf } from "./link.ts";
 import { type AccessLink, cross, Links, type PairLink, type Path, type Place } from "./links.ts";
 import { isLoopback, type Machine } from "./machine.ts";
-import type { MemoryMulticastSocket } from "./datagram_multicast.ts";
 import { Nat, type NatOptions } from "./nat.ts";
 import type { SeededRandom } from "./random.ts";
+import type { GroupMember } from "./receiver.ts";
 import type { Timeline } from "./timeline.ts";
 
 /**
@@ -28,7 +28,7 @@ export class MemoryNetwork {
   /** The name server: host name to IP texts, in the resolver's order. */
   readonly names = new Map<string, readonly string[]>();
   /** Who joined a multicast group, by its address and port. */
-  readonly groups = new Map<string, Set<MemoryMulticastSocket>>();
+  readonly groups = new Map<string, Set<GroupMember>>();
   readonly #machines = new Map<string, Machine>();
   readonly #partitions = new Set<(from: string, to: string) => boolean>();
 

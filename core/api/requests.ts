@@ -1,0 +1,71 @@
+/** What hooks that answer are asked, and what they answer. @module */
+import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import type { ByteStream } from "./host.ts";
+
+/** What a discovery source is asked. */
+export interface DiscoverRequest {
+  readonly id: TorrentId;
+  /** How many more peers the swarm can use; never less than 1. */
+  readonly wanted: number;
+  /** The port that this runtime accepts peers on, or 0. */
+  readonly port: number;
+}
+
+/** A peer that somebody named. The kernel stamps the source: a plugin can't fake it. */
+export interface PeerCandidate {
+  readonly address: PeerAddress;
+  /** The address of who named it, when that was a host on the network: it may not name peers more local than itself. */
+  readonly namedBy?: string;
+}
+
+/** One batch of candidates, before they enter the peer pool. */
+export interface AdmitRequest {
+  readonly id: TorrentId;
+  readonly source: string;
+  readonly addresses: readonly PeerAddress[];
+}
+
+/** Which of a batch may enter: one flag an address. */
+export type AdmitAnswer = readonly boolean[];
+
+/** A connection about to be made. */
+export interface DialRequest {
+  readonly id: TorrentId;
+  readonly address: PeerAddress;
+  /** The name of the transport that is tried. */
+  readonly transport: string;
+  /** How the last connection with this peer was encrypted, if there was one: what it refused needn't be tried again. */
+  readonly lastEncryption?: OpenedStream["encryption"];
+  readonly signal: AbortSignal;
+}
+
+/** A connection that came in, before its handshake. */
+export interface AcceptRequest {
+  readonly transport: string;
+  readonly stream: ByteStream;
+  /**
+   * The info-hash whose SHA-1 of `req2` and itself this is, of any swarm that is here (message stream encryption's
+   * SKEY): private ones too, so it must not be told to anybody.
+   */
+  secretOf(hash: Uint8Array): Uint8Array | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A stream ready for the BitTorrent handshake, and what is known of it. */
+export interface OpenedStream {
+  readonly stream: ByteStream;
+  readonly encryption: "none" | "rc4" | "plaintext";
+  /** The swarm that the encryption's handshake named (hex), which the BitTorrent handshake must then name too. */
+  readonly wireId?: string;
+}
+
+/** A DHT node that runs here. */
+export interface DhtService {
+  /** Its UDP port, 0 while it has none. */
+  readonly port: number;
+}
+
+/** What this runtime does about encryption: it can, or it takes nothing else. */
+export interface StreamSecurity {
+  readonly policy: "supported" | "required";
+}
