@@ -1,9 +1,11 @@
 /**
  * Tries uTP, encryption and the exchange of metadata under random seeds of loss, reordering, duplicates, cuts and lies,
- * and tells which seeds fail: `deno task seeds [utp] [mse] [metadata] [--seeds 100000] [--from 0] [--seed N]`.
+ * and the store under those of short memory, late blocks and faulty disks, and tells which seeds fail:
+ * `deno task seeds [utp] [mse] [metadata] [store] [--seeds 100000] [--from 0] [--seed N]`.
  *
  * @module
  */
+import { trySeed as tryStore } from "../core/store/test_seeds.ts";
 import { trySeed as tryMetadata } from "../plugins/metadata/test_seeds.ts";
 import { trySeed as tryMse } from "../plugins/mse/test_seeds.ts";
 import { converse } from "../plugins/utp/test_pair.ts";
@@ -37,4 +39,13 @@ const metadata: SeedTrial = {
   },
 };
 
-if (import.meta.main) await runCommand([utp, mse, metadata]);
+/** Stores that share too little memory: whether it ran short, and whether the disk refused in between. */
+const store: SeedTrial = {
+  name: "store",
+  async run(seed) {
+    const { short, refused } = await tryStore(seed);
+    return `${short ? "in short memory" : "in memory enough"}${refused ? " on a disk that refused" : ""}`;
+  },
+};
+
+if (import.meta.main) await runCommand([utp, mse, metadata, store]);

@@ -77,7 +77,7 @@ export class Assembly {
         if (chunk.full) this.#filled(chunk);
         else {
           this.#feedStart(chunk);
-          if (chunk.buffer && !chunk.writing) this.#options.budget.touch(chunk);
+          if (chunk.buffer && !chunk.writing) this.#offer(chunk);
         }
       }
       offset += length;
@@ -100,7 +100,7 @@ export class Assembly {
     piece.frontier = 0;
     piece.verifier = this.#options.layout.verifier(index);
     for (const chunk of piece.chunks) chunk!.fed = 0;
-    this.#catchUp(piece);
+    this.#hashOn(piece);
   }
 
   /** Begins no more disk work, and resolves when none is under way. */
@@ -125,7 +125,7 @@ export class Assembly {
     this.#undefer();
     for (const piece of this.#pieces.values()) {
       for (const chunk of piece.chunks) if (chunk?.full && piece.state !== "failed") this.#save(chunk);
-      if (piece.nextToHash) this.#catchUp(piece);
+      this.#hashOn(piece);
       this.#finish(piece);
     }
     this.#saveNext();
@@ -165,10 +165,9 @@ export class Assembly {
   #filled(chunk: Chunk): void {
     const { piece } = chunk;
     if (!chunk.writing) this.#options.budget.pin(chunk);
-    if (piece.nextToHash === chunk && chunk.buffered.size === chunk.size && !piece.catchingUp) {
-      this.#feed(chunk);
-      if (piece.nextToHash) this.#catchUp(piece);
-    }
+    // At once while it is hot; what was spilled before its last byte came is read back first.
+    if (piece.nextToHash === chunk && chunk.whole && !piece.catchingUp) this.#feed(chunk);
+    this.#hashOn(piece);
     this.#rest(chunk);
   }
 
@@ -193,9 +192,12 @@ export class Assembly {
     if (piece.state === "failed") this.#track(this.#fail(piece));
   }
 
-  /** Hashes what was waiting for the bytes before it, one chunk a turn so that the main thread never stalls. */
-  #catchUp(piece: OpenPiece): void {
-    if (piece.catchingUp) return;
+  /**
+   * Whenever the next chunk to hash may have become full: it is hashed, and those after it, one a turn so that the main
+   * thread never stalls. A full chunk at the frontier always has this under way, unless the assembly is stopped.
+   */
+  #hashOn(piece: OpenPiece): void {
+    if (piece.catchingUp || !piece.nextToHash) return;
     piece.catchingUp = true;
     this.#behind.push(piece);
     this.#catchingUp ??= Promise.resolve().then(() => this.#catchUpAll());
@@ -222,7 +224,7 @@ export class Assembly {
     if (!chunk.writing) budget.pin(chunk);
     try {
       await clock.turn();
-      if (chunk.buffered.size < chunk.size) await this.#readBack(chunk);
+      if (!chunk.whole) await this.#readBack(chunk);
       if (!piece.dead) this.#feed(chunk);
     } finally {
       chunk.reading = false;
@@ -245,7 +247,14 @@ export class Assembly {
     if (chunk.piece.dead || (chunk.clean && (chunk.hashed || budget.over))) chunk.release(budget);
     else if (chunk.piece.state === "failed") budget.pin(chunk);
     else if (chunk.full && !chunk.clean && !this.#stopped) this.#save(chunk);
-    else budget.touch(chunk);
+    else this.#offer(chunk);
+  }
+
+  /** Lets memory be taken from a chunk that nothing works on: at once, where too little could be had before. */
+  #offer(chunk: Chunk): void {
+    const { budget } = this.#options;
+    budget.touch(chunk);
+    if (budget.over) budget.reclaim();
   }
 
   /** Memory is needed: a clean buffer goes at once, a dirty one is written first. */
@@ -359,9 +368,9 @@ export class Assembly {
       await this.#options.clock.turn();
       if (piece.dead) break;
       const bytes = spare.subarray(0, chunk!.size);
-      const buffered = chunk!.buffered.size === chunk!.size;
-      if (!buffered) await this.#options.files.read(piece.offset + chunk!.begin, bytes);
-      digester.update(buffered ? chunk!.buffer!.subarray(0, chunk!.size) : bytes);
+      const { whole } = chunk!;
+      if (!whole) await this.#options.files.read(piece.offset + chunk!.begin, bytes);
+      digester.update(whole ? chunk!.buffer!.subarray(0, chunk!.size) : bytes);
     }
     return digester.digests;
   }

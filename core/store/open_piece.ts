@@ -37,6 +37,11 @@ export class Chunk implements BufferHolder {
     return this.held.size === this.size;
   }
 
+  /** All of it is in the buffer. */
+  get whole(): boolean {
+    return this.buffered.size === this.size;
+  }
+
   get clean(): boolean {
     return this.onDisk.size === this.held.size;
   }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { DiskFault } from "../api/mod.ts";
+import { simulate } from "../../tests/testing/simulate.ts";
 import { makeTorrent, TestBench } from "./test_bench.ts";
+import { trySeed } from "./test_seeds.ts";
 
 const KiB = 1024;
 
@@ -80,6 +82,15 @@ const world = fc.record({
   latency: fc.constantFrom(0, 1, 7),
   steps: fc.array(step, { minLength: 1, maxLength: 25, size: "max" }),
 });
+
+// By the million: `deno task seeds store`.
+simulate(
+  "a piece whose bytes are all there is hashed and stored, soon and once, however short memory is",
+  400,
+  async (seed) => {
+    await trySeed(seed);
+  },
+);
 
 Deno.test("what a store claims is on disk, and what it acknowledged is not lost, whatever happens", async () => {
   await fc.assert(
