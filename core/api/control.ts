@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { SourceKind } from "./block_source.ts";
 import type { Settings } from "./settings.ts";
 import type { TrackerStatus } from "./tracker.ts";
 
@@ -130,10 +131,29 @@ export interface SwarmSnapshot {
   readonly trackers: readonly TrackerStatus[];
 }
 
+/** One source of blocks of a swarm that is no peer, such as a web seed. */
+export interface SourceSnapshot {
+  /** Without credentials. */
+  readonly url: string;
+  readonly kind: SourceKind;
+  /** The entry that fetches from it. */
+  readonly plugin: string;
+  /** `waiting`: left alone until `retryAt`; `failed`: of no further use. */
+  readonly state: "working" | "waiting" | "failed";
+  readonly error?: string;
+  /** Wall-clock milliseconds. */
+  readonly retryAt?: number;
+  readonly down: number;
+  readonly downloaded: number;
+  /** Bytes asked for and not yet there. */
+  readonly requested: number;
+}
+
 /** One swarm with everything about it. */
 export interface SwarmDetail extends SwarmSnapshot {
   readonly files: readonly FileSnapshot[];
   readonly peers: readonly PeerSnapshot[];
+  readonly sources: readonly SourceSnapshot[];
   /** Hex of the bitfield of verified pieces. */
   readonly bitfield: string;
   /** How many connected peers have each piece. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import type { SourceClient } from "./block_source.ts";
 import { readCandidate } from "./candidate.ts";
 import {
   admitCodec,
@@ -110,6 +111,16 @@ export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<s
       announce: (request, signal) => lend.during(client.announce(request, signal)),
       scrape: client.scrape && ((request, signal) => lend.during(client.scrape!(request, signal))),
     }),
+  },
+);
+
+/** Clients of sources of blocks that are no peers, by URL scheme without the colon: `http`, `https`. */
+export const blockSources: Hook<"keyed", string, SourceClient> = defineHook<string, SourceClient>()(
+  "keyed",
+  "blocks.source",
+  {
+    onFailure: "skip",
+    lends: (client, lend) => ({ fetch: (swarm, signal) => lend.during(client.fetch(swarm, signal)) }),
   },
 );
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./block_source.ts";
 export * from "./config_node.ts";
 export * from "./control.ts";
 export * from "./errors.ts";

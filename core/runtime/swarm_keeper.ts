@@ -191,6 +191,7 @@ export class SwarmKeeper {
       name: source.name,
       info: source.info,
       tiers,
+      sources: source.sources,
       nodes: source.nodes,
       existing,
       wake: () => this.#swarms.wake(swarm),

@@ -4,6 +4,7 @@
  * @module
  */
 export type { Kernel } from "./kernel.ts";
+export type { NamedSource } from "./pieces/sources.ts";
 export { Pacer } from "./pacer.ts";
 export { RateLimiter } from "./rate_limit.ts";
 export { ReadBuffers } from "./session/read_buffers.ts";

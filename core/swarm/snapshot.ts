@@ -56,6 +56,7 @@ export function detailOf(swarm: Swarm, now: number): SwarmDetail {
       priority: selection?.priorities[index] ?? NORMAL_PRIORITY,
     })),
     peers: [...peers.sessions].map((session) => session.snapshot(now)),
+    sources: swarm.sources.snapshots(now),
     bitfield: toHex(progress?.have.bytes ?? new Uint8Array(0)),
     availability: picker?.availability() ?? [],
   };

@@ -10,6 +10,7 @@ import {
   type ConnectedPeer,
   dhtNodeNamed,
   dhtService,
+  type EgressGrant,
   errorText,
   PluginError,
   streamSecurity,
@@ -32,14 +33,16 @@ import type { Kernel } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
 import { MetadataQuest } from "./metadata.ts";
 import { createPeerId } from "./peer_id.ts";
-import { PeerClosed, type PeerSession } from "./session/session.ts";
-import type { Picker } from "./pieces/picker.ts";
+import { PeerClosed, PeerSession } from "./session/session.ts";
+import type { BlockSource, Picker } from "./pieces/picker.ts";
 import { MAX_PRIORITY } from "./pieces/piece_order.ts";
 import { RateLimiter } from "./rate_limit.ts";
 import { doneBytes, NORMAL_PRIORITY, Selection } from "./pieces/selection.ts";
 import type { ProvidedExtension } from "./session/extensions.ts";
 import { type PeersSwarm, SwarmPeers } from "./peers/peers.ts";
 import { type PiecesSwarm, SwarmPieces } from "./pieces/pieces.ts";
+import type { Source } from "./pieces/source.ts";
+import { type NamedSource, type SourcesSwarm, SwarmSources } from "./pieces/sources.ts";
 import { TrackerGrants } from "./trackers/grants.ts";
 
 /** What a swarm begins with. */
@@ -50,6 +53,8 @@ export interface SwarmOptions {
   /** Undefined for a magnet. */
   readonly info?: Info;
   readonly tiers: readonly (readonly string[])[];
+  /** Sources of blocks that it names, such as web seeds. */
+  readonly sources: readonly NamedSource[];
   /** DHT nodes that its torrent names, as `host:port`. */
   readonly nodes: readonly string[];
   /** What to do with data that is there: see AddSwarm. */
@@ -63,11 +68,13 @@ const RETRY_INTERVAL = 30_000;
 // A goal that is this far off (ms) is another than the one that was reached.
 const GOAL_MARGIN = 1_000;
 
-export class Swarm implements PeersSwarm, PiecesSwarm {
+export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
   readonly id: TorrentId;
   readonly peerId: Uint8Array;
   readonly peers: SwarmPeers;
   readonly pieces: SwarmPieces;
+  readonly sources: SwarmSources;
+  readonly namedSources: readonly NamedSource[];
   readonly ledger: Ledger;
   readonly downLimit: RateLimiter;
   readonly upLimit: RateLimiter;
@@ -91,7 +98,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** What it does and did: what comes next waits for it. */
   #life: Promise<void> = Promise.resolve();
   #abort = new AbortController();
-  /** What the user allowed its trackers. */
+  /** What the user allowed its trackers and web seeds. */
   readonly #grants: TrackerGrants;
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
@@ -118,6 +125,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.upLimit = new RateLimiter(options.record.limits?.up, kernel.upLimit);
     this.peers = new SwarmPeers(kernel, this);
     this.pieces = new SwarmPieces(kernel, this);
+    this.sources = new SwarmSources(kernel, this);
+    this.namedSources = options.sources;
     if (options.info) this.#shapeUp(options.info);
     this.#allowTrackers();
     this.#metadata = new MetadataQuest(kernel, options.id);
@@ -144,7 +153,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
       key: random.below(2 ** 32),
       onPeers: (peers, { url, from }) =>
         void this.peers.admit(`tracker:${hostOf(url)}`, peers.map((address) => ({ address, namedBy: from }))),
-      grant: this.#grants.guard,
+      grant: this.grant,
       onExternalIp: (ip, from) => this.seenAs(ip, from ?? ""),
       onStatus: (status) => kernel.tell(trackerStatus, { ...this.#event(), status }),
     });
@@ -309,6 +318,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** The plugins changed: other tracker clients, other extensions, others who bring metadata. */
   pluginsChanged(): void {
     this.#announcer.clientsChanged();
+    if (this.fetching) this.sources.start();
     this.#discovery.renew();
     this.peers.renewExtensions();
     if (this.state === "metadata") this.#metadata.renew();
@@ -329,8 +339,12 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     return this.pieces.picker;
   }
 
-  get sessions(): Iterable<PeerSession> {
-    return this.peers.sessions;
+  get blockSources(): Iterable<BlockSource> {
+    return this.pieces.blockSources;
+  }
+
+  get grant(): EgressGrant {
+    return this.#grants.guard;
   }
 
   get readBuffers(): Kernel["readBuffers"] {
@@ -391,8 +405,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     return this.pieces.drained();
   }
 
-  blockBegan(session: PeerSession, piece: number, block: number): void {
-    this.pieces.blockBegan(session, piece, block);
+  blockBegan(source: PeerSession | Source, piece: number, block: number): void {
+    if (source instanceof PeerSession && !source.useful) this.peers.contributes(source);
+    this.pieces.blockBegan(source.key, piece, block);
   }
 
   downloaded(bytes: number, now: number): void {
@@ -442,6 +457,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     this.error = errorText(error);
     this.#become("failed");
     this.#discovery.stop();
+    this.sources.stop(new PeerClosed("the swarm failed"));
     this.peers.closeAll(new PeerClosed("the swarm failed"));
     this.pieces.release();
     this.#retry?.cancel();
@@ -503,7 +519,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
     // Peers hear that there is metadata to be had now.
     this.peers.renewExtensions();
     // Kept as a .torrent, so that a restart needs no second fetch.
-    void this.ledger.change({ source: encodeMetainfo({ info: info.raw, announce: this.#tiers }) });
+    const webSeeds = this.namedSources.filter(({ kind }) => kind === "url-list").map(({ url }) => url);
+    void this.ledger.change({ source: encodeMetainfo({ info: info.raw, announce: this.#tiers, webSeeds }) });
   }
 
   #shapeUp(info: Info): void {
@@ -515,6 +532,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   /** Downloading or seeding, by what is there. */
   #settle(): void {
     this.#become(this.picker!.wantedCount === 0 ? "seeding" : "downloading");
+    if (this.fetching) this.sources.start();
+    else this.sources.stop(new PeerClosed("all that is wanted is there"));
     this.peers.refresh();
   }
 
@@ -541,6 +560,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
   async #rest(reason: Error): Promise<void> {
     this.#retry?.cancel();
     this.#discovery.stop();
+    this.sources.stop(reason);
     this.peers.closeAll(reason);
     // Trackers are told what there is before the store is gone.
     const told = this.#announcer.stop();
@@ -564,7 +584,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm {
 
   /** Lets its trackers be on loopback and private addresses, if the user said so. */
   #allowTrackers(): void {
-    this.#grants.renew(this.record.allowLocal ? [...this.#tiers.flat(), ...this.record.trackers] : []);
+    const sources = this.namedSources.map(({ url }) => url);
+    this.#grants.renew(this.record.allowLocal ? [...this.#tiers.flat(), ...this.record.trackers, ...sources] : []);
   }
 
   #reachedGoal(now: number, within = 0): boolean {

@@ -172,4 +172,5 @@ const emptySwarm: SwarmDetail = {
   peers: [],
   bitfield: "",
   availability: [],
+  sources: [],
 };

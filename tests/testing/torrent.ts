@@ -27,6 +27,8 @@ export interface TorrentOptions {
   readonly private?: boolean;
   /** Announce URLs, tier by tier. */
   readonly trackers?: readonly (readonly string[])[];
+  /** URLs that serve the files (BEP 19). */
+  readonly webSeeds?: readonly string[];
   /** Other seeds give other bytes, and so another info-hash. */
   readonly seed?: number;
 }
@@ -57,7 +59,7 @@ export function makeTorrent(options: TorrentOptions = {}): SimTorrent {
     ...(files ? { files: files.map((each, i) => ({ path: [`f${i}`], length: each })) } : { length }),
     private: options.private,
   });
-  const bytes = encodeMetainfo({ info, announce: trackers });
+  const bytes = encodeMetainfo({ info, announce: trackers, webSeeds: options.webSeeds });
   let at = 0;
   const parts = (files ?? [length]).map((each, i) => ({
     path: files ? `${name}/f${i}` : name,

@@ -8,7 +8,7 @@
  */
 import { Bitfield } from "../../wire/mod.ts";
 import type { Random } from "../../api/mod.ts";
-import { BLOCK_SIZE, blocksIn, type PieceShape } from "./blocks.ts";
+import { BLOCK_SIZE, blocksIn, blockSize, type PieceShape } from "./blocks.ts";
 import { PieceOrder } from "./piece_order.ts";
 
 /** Where blocks come from. */
@@ -23,6 +23,21 @@ export interface BlockSource {
   hasRequested(piece: number, block: number): boolean;
   /** Takes a request back: the block came from another source. */
   cancel(piece: number, block: number): void;
+}
+
+/** A source that fetches rows of blocks in one go, such as a web server. */
+export interface RunSource extends BlockSource {
+  /** The piece where it goes on. */
+  cursor: number;
+}
+
+/** Blocks in a row, perhaps over several pieces. */
+export interface BlockRun {
+  readonly piece: number;
+  /** The first, in `piece`. */
+  readonly block: number;
+  /** Bytes. */
+  readonly length: number;
 }
 
 /** A piece that some blocks were asked of or came. */
@@ -47,6 +62,15 @@ const RANDOM_FIRST_PIECES = 4;
 const SOLO_PIECE_TIME = 20_000;
 // Sources that a block is asked of at once in the endgame.
 const ENDGAME_COPIES = 3;
+// Pieces looked at for a row of them: a torrent of two million must not hold up everybody for each row.
+const MAX_ROW_SEARCH = 2 ** 16;
+
+let keys = 0;
+
+/** A number for a source that no other has, and had, in this process. */
+export function nextSourceKey(): number {
+  return ++keys;
+}
 
 /** The picker of one swarm. */
 export class Picker {
@@ -62,6 +86,8 @@ export class Picker {
   /** Pieces whose blocks are all there and whose verdict is awaited. */
   readonly #judged = new Set<number>();
   readonly #deadlines = new Map<number, number>();
+  /** The pieces that have one, the earliest first; undefined once that is no longer known. */
+  #deadlineOrder: readonly number[] | undefined;
   /** Free blocks over all open pieces. */
   #freeBlocks = 0;
   #wantedCount = 0;
@@ -122,6 +148,7 @@ export class Picker {
   setDeadline(piece: number, deadline: number | undefined): void {
     if (deadline === undefined) this.#deadlines.delete(piece);
     else this.#deadlines.set(piece, deadline);
+    this.#deadlineOrder = undefined;
     const open = this.#open.get(piece);
     if (open) this.#park(open, deadline === undefined && !this.wants(piece));
   }
@@ -185,6 +212,21 @@ export class Picker {
   pickFrom(source: BlockSource, piece: number, count: number, out: number[]): number {
     if (!this.wants(piece) || this.#judged.has(piece) || !source.has(piece)) return 0;
     return this.#take(this.#openPiece(piece, source.key), count, out);
+  }
+
+  /**
+   * Picks blocks in a row for a source that fetches such, up to `bytes` but one piece at least, and marks them as asked
+   * of it: whole pieces that nobody fetches; else what is free of an open one; in the endgame, what is late.
+   */
+  pickRun(source: RunSource, bytes: number): BlockRun | undefined {
+    const first = this.#firstOfRow(source, Math.max(1, Math.floor(bytes / this.#shape.pieceLength)));
+    if (first >= 0) return this.#takeRow(source, first, bytes);
+    const free = this.#takeRest(source, 0, false) ?? this.#takeRest(source, 0, true);
+    if (free || this.#freeBlocks > 0) return free;
+    for (let copies = 1; copies < ENDGAME_COPIES; copies++) {
+      const late = this.#takeRest(source, copies, true);
+      if (late) return late;
+    }
   }
 
   /** Whether a block's bytes are still wanted. */
@@ -251,7 +293,7 @@ export class Picker {
   /** The piece is there for good. */
   stored(piece: number): void {
     this.#judged.delete(piece);
-    this.#deadlines.delete(piece);
+    if (this.#deadlines.delete(piece)) this.#deadlineOrder = undefined;
     const open = this.#open.get(piece);
     if (open) this.#close(open);
     if (this.#priority[piece] > 0) this.#wantedCount--;
@@ -305,9 +347,13 @@ export class Picker {
     return taken;
   }
 
+  #byDeadline(): readonly number[] {
+    return this.#deadlineOrder ??= [...this.#deadlines].sort((a, b) => a[1] - b[1]).map(([piece]) => piece);
+  }
+
   #pickDeadlines(source: BlockSource, count: number, out: number[]): number {
     let taken = 0;
-    for (const [piece] of [...this.#deadlines].sort((a, b) => a[1] - b[1])) {
+    for (const piece of this.#byDeadline()) {
       if (taken === count) break;
       if (this.#have.has(piece) || this.#judged.has(piece) || !source.has(piece)) continue;
       taken += this.#take(this.#openPiece(piece, source.key), count - taken, out);
@@ -359,6 +405,84 @@ export class Picker {
       }
     }
     return taken;
+  }
+
+  /** The piece that a row of up to `count` should begin at, or -1. */
+  #firstOfRow(source: RunSource, count: number): number {
+    for (const piece of this.#byDeadline()) if (this.#untouched(source, piece)) return piece;
+    if (this.sequential) return this.#nextInSequence(source);
+    const priority = this.#highestUntouched(source);
+    if (priority === 0) return -1;
+    const { pieceCount } = this.#shape;
+    let [best, longest] = [-1, 0];
+    let row = 0;
+    for (let i = 0; i < pieceCount && (best < 0 || i < MAX_ROW_SEARCH); i++) {
+      const piece = (source.cursor + i) % pieceCount;
+      if (piece === 0) row = 0;
+      if (this.#priority[piece] !== priority || !this.#untouched(source, piece)) {
+        row = 0;
+        continue;
+      }
+      if (++row > longest) [best, longest] = [piece - row + 1, row];
+      if (row === count) break;
+    }
+    return best;
+  }
+
+  /** The highest priority of pieces that nobody fetches and the source has; 0 without any. */
+  #highestUntouched(source: RunSource): number {
+    for (let place = 0; place < this.#order.length; place++) {
+      const piece = this.#order.at(place);
+      if (source.has(piece)) return this.#priority[piece];
+    }
+    return 0;
+  }
+
+  #untouched(source: RunSource, piece: number): boolean {
+    return this.#pickable(piece) && (this.wants(piece) || this.#deadlines.has(piece) && !this.#have.has(piece)) &&
+      source.has(piece);
+  }
+
+  #takeRow(source: RunSource, first: number, bytes: number): BlockRun {
+    const { pieceCount } = this.#shape;
+    const priority = this.#priority[first];
+    let length = 0;
+    let piece = first;
+    do {
+      const open = this.#openPiece(piece, source.key);
+      open.blocks.fill(1);
+      this.#freeBlocks -= open.free;
+      open.free = 0;
+      length += this.#shape.pieceSize(piece++);
+    } while (
+      piece < pieceCount && length + this.#shape.pieceSize(piece) <= bytes && this.#priority[piece] === priority &&
+      this.#untouched(source, piece)
+    );
+    source.cursor = piece % pieceCount;
+    return { piece: first, block: 0, length };
+  }
+
+  /**
+   * The first blocks in a row of an open piece that were asked of `copies` sources: of a piece that no source fetches
+   * alone, or of `anybodys`.
+   */
+  #takeRest(source: RunSource, copies: number, anybodys: boolean): BlockRun | undefined {
+    for (const open of this.#open.values()) {
+      if (open.parked || !source.has(open.piece) || !anybodys && open.owner !== undefined) continue;
+      const eligible = (block: number): boolean =>
+        open.blocks[block] === copies && (copies === 0 || !source.hasRequested(open.piece, block));
+      const first = open.blocks.findIndex((_, block) => eligible(block));
+      if (first < 0) continue;
+      let length = 0;
+      for (let block = first; block < open.blocks.length && eligible(block); block++) {
+        open.blocks[block]++;
+        length += blockSize(this.#shape, open.piece, block);
+        if (copies > 0) continue;
+        open.free--;
+        this.#freeBlocks--;
+      }
+      return { piece: open.piece, block: first, length };
+    }
   }
 
   /** The next piece to open for a source, or -1. */

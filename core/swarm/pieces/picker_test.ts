@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SeededRandom } from "../../host/memory/random.ts";
 import { Bitfield } from "../../wire/mod.ts";
-import { BLOCK_SIZE, blocksIn, type PieceShape } from "./blocks.ts";
-import { type BlockSource, Picker } from "./picker.ts";
+import { BLOCK_SIZE, blocksIn, blockSize, type PieceShape } from "./blocks.ts";
+import { Picker, type RunSource } from "./picker.ts";
 
 /** `pieces` pieces of `blocks` blocks each; the last piece has one block less, and that a short one. */
 function shapeOf(pieces: number, blocks: number): PieceShape {
@@ -13,7 +13,8 @@ function shapeOf(pieces: number, blocks: number): PieceShape {
 }
 
 /** A source that does as it is told, and notes what was cancelled. */
-class Source implements BlockSource {
+class Source implements RunSource {
+  cursor = 0;
   static #keys = 0;
   readonly key: number = ++Source.#keys;
   readonly requested = new Set<string>();
@@ -315,3 +316,71 @@ function freeBlocks(bench: Bench, asked: ReadonlySet<string>): number {
   }
   return free;
 }
+
+/** What `pickRun` gave, as `piece:block+length`, and the blocks noted as asked of the source. */
+function row(bench: Bench, source: Source, bytes: number): string | undefined {
+  const run = bench.picker.pickRun(source, bytes);
+  if (!run) return undefined;
+  let [{ piece, block }, left] = [run, run.length];
+  for (; left > 0; left -= blockSize(bench.shape, piece, block), block++) {
+    if (block === blocksIn(bench.shape, piece)) [piece, block] = [piece + 1, 0];
+    source.requested.add(`${piece}:${block}`);
+  }
+  return `${run.piece}:${run.block}+${run.length}`;
+}
+
+Deno.test("pickRun() takes whole pieces in a row that nobody fetches, goes on behind them, and one at least", () => {
+  const bench = new Bench(shapeOf(10, 4));
+  const [server, peer] = [bench.source(), bench.source((piece) => piece === 3)];
+  const piece = 4 * BLOCK_SIZE;
+  bench.picker.pick(peer, 1, 0, []);
+  assert.equal(row(bench, server, 2 * piece), `0:0+${2 * piece}`);
+  assert.equal(
+    row(bench, server, 3 * piece),
+    `4:0+${3 * piece}`,
+    "the first row that is long enough, not what is left of it",
+  );
+  assert.equal(row(bench, server, 1), `7:0+${piece}`);
+  assert.equal(row(bench, server, 100 * piece), `8:0+${piece + 3 * BLOCK_SIZE - 100}`, "up to the torrent's end");
+  assert.equal(row(bench, server, piece), `2:0+${piece}`, "then from the beginning");
+});
+
+Deno.test("pickRun() takes what is free of open pieces next, and last what is late", () => {
+  const bench = new Bench(shapeOf(2, 4));
+  const [server, peer] = [bench.source(), bench.source()];
+  const asked = bench.pick(peer, 6);
+  const [first, second] = [asked[0], asked[5]].map(pieceOf);
+  const begun = asked.filter((key) => pieceOf(key) === second).length;
+  const size = (piece: number, from: number, to: number): number => {
+    let bytes = 0;
+    for (let block = from; block < to; block++) bytes += blockSize(bench.shape, piece, block);
+    return bytes;
+  };
+  const [whole, half] = [blocksIn(bench.shape, first), blocksIn(bench.shape, second)];
+  assert.equal(
+    row(bench, server, 1),
+    `${second}:${begun}+${size(second, begun, half)}`,
+    "of a piece that another source began",
+  );
+  assert.equal(row(bench, server, 1), `${first}:0+${size(first, 0, whole)}`, "all are asked for: again, of this one");
+  assert.equal(row(bench, server, 1), `${second}:0+${size(second, 0, begun)}`);
+  assert.equal(row(bench, server, 1), undefined, "nothing is asked of one source twice");
+  for (const key of asked) bench.receive(server, key);
+  assert.deepEqual(peer.cancelled, asked);
+});
+
+Deno.test("pickRun() obeys deadlines, priorities and the order of pieces", () => {
+  const bench = new Bench(shapeOf(8, 1));
+  const server = bench.source();
+  bench.picker.setPriorities(Uint8Array.of(4, 4, 0, 4, 7, 7, 4, 4));
+  bench.picker.setDeadline(7, 2_000);
+  bench.picker.setDeadline(6, 1_000);
+  const block = BLOCK_SIZE;
+  assert.equal(row(bench, server, 1), `6:0+${block}`);
+  assert.equal(row(bench, server, 1), `7:0+${block - 100}`);
+  assert.equal(row(bench, server, 4 * block), `4:0+${2 * block}`, "no further than the priority goes");
+  bench.picker.sequential = true;
+  assert.equal(row(bench, server, block), `0:0+${block}`);
+  assert.equal(row(bench, server, 4 * block), `1:0+${block}`, "not what is not wanted");
+  assert.equal(row(bench, server, 4 * block), `3:0+${block}`);
+});

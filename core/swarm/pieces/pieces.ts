@@ -10,8 +10,8 @@ import type { Info } from "../../wire/mod.ts";
 import { Blame } from "./blame.ts";
 import { blocksIn } from "./blocks.ts";
 import type { Kernel } from "../kernel.ts";
-import type { PeerSession } from "../session/session.ts";
-import { Picker } from "./picker.ts";
+import { type BlockSource, Picker } from "./picker.ts";
+import type { SwarmSources } from "./sources.ts";
 import type { Selection } from "./selection.ts";
 import type { SwarmPeers } from "../peers/peers.ts";
 
@@ -22,6 +22,7 @@ export interface PiecesSwarm {
   readonly record: SwarmRecord;
   readonly selection: Selection | undefined;
   readonly peers: SwarmPeers;
+  readonly sources: SwarmSources;
   wasted(bytes: number): void;
   /** Pieces came or went: the swarm may be complete, or no longer. */
   progressed(): void;
@@ -34,6 +35,8 @@ export class SwarmPieces {
   picker: Picker | undefined;
   /** The share of a running check that is done, 0 to 1. */
   checked: number | undefined;
+  /** All that blocks are asked of: sessions, and sources that are no peers. */
+  readonly blockSources: Iterable<BlockSource> = { [Symbol.iterator]: () => this.#blockSources() };
 
   readonly #kernel: Kernel;
   readonly #swarm: PiecesSwarm;
@@ -127,6 +130,7 @@ export class SwarmPieces {
     await this.store?.select(selection.wantedFiles);
     this.picker?.setPriorities(selection.piecePriorities());
     this.#countInteresting();
+    this.#swarm.sources.look();
   }
 
   /** Tries the disk again after it refused. */
@@ -146,9 +150,9 @@ export class SwarmPieces {
     this.#drained = undefined;
   }
 
-  blockBegan(session: PeerSession, piece: number, block: number): void {
-    if (!session.useful) this.#swarm.peers.contributes(session);
-    this.#blame.record(piece, block, session.key);
+  /** Bytes of a block begin to come from the source with this key. */
+  blockBegan(key: number, piece: number, block: number): void {
+    this.#blame.record(piece, block, key);
   }
 
   #storeEvents(): StoreEvents {
@@ -168,22 +172,32 @@ export class SwarmPieces {
     const wanted = picker.priority(piece) > 0;
     picker.stored(piece);
     for (const session of peers.sessions) session.pieceStored(piece, wanted);
-    for (const key of this.#blame.proven(piece, wrong)) peers.ban(key, `sent wrong bytes of piece ${piece}`);
+    for (const key of this.#blame.proven(piece, wrong)) this.#ban(key, piece, `sent wrong bytes of piece ${piece}`);
     this.#blame.drop(piece);
     this.#kernel.tell(pieceVerified, { id, name, piece });
     if (picker.wantedCount === 0) this.#swarm.progressed();
   }
 
   #failed(piece: number): void {
-    const { id, name, peers } = this.#swarm;
+    const { id, name, peers, sources } = this.#swarm;
     this.#swarm.wasted(this.#info!.pieceSize(piece));
     this.#restart(piece);
     const { ban, only } = this.#blame.failed(piece, blocksIn(this.#info!, piece));
     this.#kernel.tell(pieceFailed, { id, name, piece });
-    if (only !== undefined) peers.ban(only, `sent piece ${piece} alone, and it does not match its hash`);
-    for (const key of ban) peers.ban(key, "took part in too many failed pieces");
+    if (only !== undefined) this.#ban(only, piece, `sent piece ${piece} alone, and it does not match its hash`);
+    for (const key of ban) this.#ban(key, piece, "took part in too many failed pieces");
+    sources.look();
     const now = this.#kernel.host.clock.now();
     for (const session of peers.sessions) session.refill(now);
+  }
+
+  #ban(key: number, piece: number, why: string): void {
+    if (!this.#swarm.sources.lied(key, piece, why)) this.#swarm.peers.ban(key, why);
+  }
+
+  *#blockSources(): Iterator<BlockSource> {
+    yield* this.#swarm.peers.sessions;
+    yield* this.#swarm.sources;
   }
 
   #lost(piece: number): void {
@@ -199,6 +213,7 @@ export class SwarmPieces {
     if (!this.picker) return;
     this.picker.reset();
     this.#countInteresting();
+    this.#swarm.sources.look();
     this.#swarm.progressed();
   }
 

@@ -11,7 +11,7 @@ import { Bitfield, type ExtendedHandshake, type PeerAddress, peerAddress, Protoc
 import { BLOCK_SIZE, blockSize, type PieceShape } from "../pieces/blocks.ts";
 import { clientName } from "../peer_id.ts";
 import { PeerMachine, type PeerMachineEvents } from "./machine.ts";
-import type { BlockSource, Picker } from "../pieces/picker.ts";
+import { type BlockSource, nextSourceKey, type Picker } from "../pieces/picker.ts";
 import { limitWait, type RateLimiter, RateMeter } from "../rate_limit.ts";
 import type { ReadBuffers } from "./read_buffers.ts";
 import { type ExtensionsSwarm, SessionExtensions } from "./extensions.ts";
@@ -27,7 +27,8 @@ export interface SessionSwarm extends ExtensionsSwarm, WriterSwarm {
   readonly fetching: boolean;
   readonly downLimit: RateLimiter;
   readonly readBuffers: ReadBuffers;
-  readonly sessions: Iterable<PeerSession>;
+  /** All that blocks are asked of, this session too. */
+  readonly blockSources: Iterable<BlockSource>;
   /** The UDP port of our DHT node, 0 if it is not to be told. */
   readonly dhtPort: number;
   /** The peer's DHT node. */
@@ -78,8 +79,7 @@ const IDLE_TIMEOUT = 120_000;
 const REQUEST_TIMEOUT = 20_000;
 
 export class PeerSession implements PeerMachineEvents, BlockSource {
-  static #keys = 0;
-  readonly key: number = ++PeerSession.#keys;
+  readonly key: number = nextSourceKey();
   readonly machine: PeerMachine;
   readonly origin: SessionOrigin;
   readonly down = new RateMeter();
@@ -354,7 +354,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     if (!wanted) return this.#swarm.wasted(length);
     this.useful = true;
     this.#swarm.downloaded(length, this.machine.lastReceived);
-    this.#swarm.picker!.received(piece, block, this.#swarm.sessions, this);
+    this.#swarm.picker!.received(piece, block, this.#swarm.blockSources, this);
   }
 
   requestLost(piece: number, block: number, rejected: boolean): void {
