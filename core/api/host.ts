@@ -184,6 +184,9 @@ export interface FileStat {
   readonly kind: "file" | "directory" | "symlink" | "other";
   readonly size: number;
   readonly modified: number;
+  /** The number of the user it belongs to, and what who may do (the last nine bits of its mode). */
+  readonly owner: number;
+  readonly access: number;
 }
 
 /** An open file. Reads and writes are positional; any number may run at once. */
@@ -208,14 +211,16 @@ export interface FileRange {
 
 /** Files. Every failure is a {@link DiskError}. */
 export interface Disk {
+  /** The number of the user whose files this process makes; undefined where that can't be found out. */
+  user(): Promise<number | undefined>;
   open(path: string, options: { write: boolean; create?: boolean }): Promise<DiskFile>;
   /** What is at `path` itself (a symlink is not followed), or undefined. */
   lstat(path: string): Promise<FileStat | undefined>;
   stat(path: string): Promise<FileStat | undefined>;
   /** The path with every symlink resolved; throws `notFound`. */
   realPath(path: string): Promise<string>;
-  /** Makes the directory and its parents. */
-  makeDirectory(path: string): Promise<void>;
+  /** Makes the directory and its parents; with `private`, the directory itself is for this user alone if it is made. */
+  makeDirectory(path: string, options?: { private?: boolean }): Promise<void>;
   list(path: string): Promise<readonly string[]>;
   remove(path: string, options?: { recursive?: boolean }): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -349,6 +354,10 @@ export interface Host {
   readonly net: HostNet;
   readonly disk: Disk;
   readonly db: HostDb;
+  /**
+   * How many more files and sockets this process may have open, counting up to `atMost`. Absent where that has no limit.
+   */
+  descriptors?(atMost: number): number;
   /** Absent where no code can be loaded. */
   readonly modules?: HostModules;
   /** Absent where nothing can run apart. */

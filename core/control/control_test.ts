@@ -211,7 +211,7 @@ Deno.test("claimControl() replaces a socket that a killed process left, and noth
   const removed: string[] = [];
   const claim = (kind: FileStat["kind"]): Promise<void> => {
     const disk = {
-      lstat: () => Promise.resolve({ kind, size: 0, modified: 0 }),
+      lstat: () => Promise.resolve({ kind, size: 0, modified: 0, owner: 1_000, access: 0o600 }),
       remove: (path: string) => Promise.resolve(void removed.push(path)),
     } as Pick<Disk, "lstat" | "remove"> as Disk;
     const { clock, random, net, db } = host;

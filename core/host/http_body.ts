@@ -1,3 +1,7 @@
+import { type HttpReader, unreadable } from "./http_reader.ts";
+
+/** What is read at once: small, since a compressed part inflates a thousandfold before anybody can count. */
+export const CHUNK = 16 * 1024;
 const CODINGS: Readonly<Record<string, "gzip" | "deflate">> = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate" };
 
 /** What stands before a response's body. */
@@ -27,4 +31,56 @@ export function toResponse(head: ResponseHead, body: ReadableStream<Uint8Array> 
     body = body.pipeThrough(new DecompressionStream(coding) as ReadableWritablePair<Uint8Array, Uint8Array>);
   }
   return new Response(body as BodyInit | null, { status, statusText, headers });
+}
+
+/** Yields a body in parts, and undefined at its end. */
+export type BodyReader = () => Promise<Uint8Array | undefined>;
+
+/** A body of `left` bytes. */
+export function counted(reader: HttpReader, left: number): BodyReader {
+  return async () => {
+    if (left === 0) return undefined;
+    const part = await reader.some(Math.min(left, CHUNK));
+    if (!part) throw unreadable(`the connection ended ${left} bytes too early`);
+    left -= part.length;
+    return part;
+  };
+}
+
+/** A body in chunks (RFC 9112, 7.1). */
+export function chunked(reader: HttpReader): BodyReader {
+  let left = 0;
+  let first = true;
+  return async () => {
+    if (left === 0) {
+      if (!first) await reader.line();
+      first = false;
+      const line = await reader.line();
+      const size = /^([0-9a-f]{1,12})\s*(?:;|$)/i.exec(line)?.[1];
+      if (!size) throw unreadable(`expected a chunk size, current value is ${JSON.stringify(line.slice(0, 60))}`);
+      left = parseInt(size, 16);
+      if (left === 0) return undefined;
+    }
+    const part = await reader.some(Math.min(left, CHUNK));
+    if (!part) throw unreadable("the connection ended inside a chunk");
+    left -= part.length;
+    return part;
+  };
+}
+
+/** The body as a stream; `release` is called once, at its end or where its reader leaves. */
+export function toStream(read: BodyReader, release: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const part = await read();
+        if (part) return controller.enqueue(part);
+        controller.close();
+      } catch (error) {
+        controller.error(error);
+      }
+      release();
+    },
+    cancel: release,
+  }, { highWaterMark: 0 });
 }

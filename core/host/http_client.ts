@@ -6,16 +6,23 @@
  *
  * @module
  */
-import { type ByteStream, type HttpRequest, NetError } from "../api/mod.ts";
-import { isBodiless, type ResponseHead, toResponse } from "./http_body.ts";
-import { HttpReader } from "./http_reader.ts";
+import type { ByteStream, HttpRequest } from "../api/mod.ts";
+import {
+  type BodyReader,
+  CHUNK,
+  chunked,
+  counted,
+  isBodiless,
+  type ResponseHead,
+  toResponse,
+  toStream,
+} from "./http_body.ts";
+import { HttpReader, unreadable } from "./http_reader.ts";
 
 // No server needs more interim (1xx) responses; guards against one that never gets to the point.
 const MAX_INTERIM = 8;
 // Real responses have a few dozen fields; guards against a head without end.
 const MAX_FIELDS = 256;
-// What is read at once: small, since a compressed part inflates a thousandfold before anybody can count.
-const CHUNK = 16 * 1024;
 
 /** The port that a URL means. */
 export function httpPort(url: URL): number {
@@ -96,59 +103,7 @@ function bodyReader(reader: HttpReader, { status, headers }: ResponseHead): Body
 }
 
 type Pipe = Pick<ByteStream, "read" | "write" | "close">;
-type BodyReader = () => Promise<Uint8Array | undefined>;
-
-function counted(reader: HttpReader, left: number): BodyReader {
-  return async () => {
-    if (left === 0) return undefined;
-    const part = await reader.some(Math.min(left, CHUNK));
-    if (!part) throw unreadable(`the connection ended ${left} bytes too early`);
-    left -= part.length;
-    return part;
-  };
-}
-
-function chunked(reader: HttpReader): BodyReader {
-  let left = 0;
-  let first = true;
-  return async () => {
-    if (left === 0) {
-      if (!first) await reader.line();
-      first = false;
-      const line = await reader.line();
-      const size = /^([0-9a-f]{1,12})\s*(?:;|$)/i.exec(line)?.[1];
-      if (!size) throw unreadable(`expected a chunk size, current value is ${JSON.stringify(line.slice(0, 60))}`);
-      left = parseInt(size, 16);
-      if (left === 0) return undefined;
-    }
-    const part = await reader.some(Math.min(left, CHUNK));
-    if (!part) throw unreadable("the connection ended inside a chunk");
-    left -= part.length;
-    return part;
-  };
-}
-
-function toStream(read: BodyReader, release: () => void): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const part = await read();
-        if (part) return controller.enqueue(part);
-        controller.close();
-      } catch (error) {
-        controller.error(error);
-      }
-      release();
-    },
-    cancel: release,
-  }, { highWaterMark: 0 });
-}
-
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function unreadable(why: string): NetError {
-  return new NetError("io", `Cannot read the HTTP response: ${why}`);
 }

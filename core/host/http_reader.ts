@@ -22,14 +22,14 @@ export class HttpReader {
       const ending = this.#buffer.subarray(this.#start, this.#end).indexOf(10);
       const stop = ending < 0 ? this.#end : this.#start + ending;
       text += String.fromCharCode(...this.#buffer.subarray(this.#start, stop));
-      if (text.length > MAX_LINE) throw new NetError("io", "Cannot read the HTTP response: a line is too long");
+      if (text.length > MAX_LINE) throw unreadable("a line is too long");
       if (ending >= 0) {
         this.#start = stop + 1;
         return text.endsWith("\r") ? text.slice(0, -1) : text;
       }
       this.#start = this.#end = 0;
       this.#end = await this.#stream.read(this.#buffer);
-      if (this.#end === 0) throw new NetError("io", "Cannot read the HTTP response: the connection ended in its head");
+      if (this.#end === 0) throw unreadable("the connection ended in its head");
     }
   }
 
@@ -45,4 +45,9 @@ export class HttpReader {
     this.#end = await this.#stream.read(this.#buffer);
     return this.#end > 0 ? await this.some(limit) : undefined;
   }
+}
+
+/** What came is not HTTP. */
+export function unreadable(why: string): NetError {
+  return new NetError("io", `Cannot read the HTTP message: ${why}`);
 }

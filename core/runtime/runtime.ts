@@ -21,7 +21,6 @@ import {
   type RuntimeSnapshot,
   type Settings,
   type SwarmDetail,
-  type SwarmFile,
   type SwarmSnapshot,
   type SwarmsView,
   type UpdateSwarm,
@@ -46,6 +45,10 @@ import { Plugins } from "./plugins.ts";
 import type { SwarmPlan } from "./profile_swarms.ts";
 import { Scope, type ScopeHooks } from "./scope.ts";
 import { SwarmKeeper } from "./swarm_keeper.ts";
+
+// What peers don't take is for files, state, control, trackers and servers: connections that strangers open must not
+// leave Weft without the descriptor that it saves with.
+const DESCRIPTORS_PER_CONNECTION = 2;
 
 /** One message of the runtime or of a plugin. */
 export interface LogLine {
@@ -94,6 +97,8 @@ class WeftRuntime implements Runtime {
   readonly #udp: SharedUdp;
   readonly #plugins: Plugins;
   #settings: Settings;
+  /** Those of the settings, as far as this process can keep to them. */
+  #limits: LimitSettings;
   #state: StateStore | undefined;
   /** The reload under way, or the last one: the next one waits for it. */
   #reloading: Promise<unknown> = Promise.resolve();
@@ -111,6 +116,7 @@ class WeftRuntime implements Runtime {
     const log = this.#logger("weft");
     this.#bus = new Bus({ clock: host.clock, log });
     this.#kernel = this.#createKernel(log);
+    this.#limits = settings.limits;
     this.#swarms = new Swarms(this.#kernel);
     this.#keeper = new SwarmKeeper(this.#kernel, this.#swarms, () => this.#settings);
     this.#sockets = new SocketPool(host.net);
@@ -135,6 +141,7 @@ class WeftRuntime implements Runtime {
 
   async start(): Promise<void> {
     const settings = this.#settings;
+    this.#limits = this.#affordable(settings.limits);
     try {
       await this.#openState();
       // Last: trackers over UDP are told that the swarms stop.
@@ -192,10 +199,6 @@ class WeftRuntime implements Runtime {
     return Promise.resolve();
   }
 
-  async openFile(id: string, index: number): Promise<SwarmFile> {
-    return await this.#swarms.get(id).openFile(index);
-  }
-
   snapshot(): RuntimeSnapshot {
     const now = this.#host.clock.now();
     const swarms = [...this.#swarms.all].map((swarm) => snapshotOf(swarm, now));
@@ -233,7 +236,7 @@ class WeftRuntime implements Runtime {
     const downLimit = new RateLimiter(settings.limits.down);
     const upLimit = new RateLimiter(settings.limits.up);
     // Getters, since these change or come later.
-    const limits = (): LimitSettings => this.#settings.limits;
+    const limits = (): LimitSettings => this.#limits;
     const state = (): StateStore => this.#state!;
     const listenPort = (): number => this.#swarms.listeners.port;
     return {
@@ -386,10 +389,26 @@ class WeftRuntime implements Runtime {
   /** Settings that need nothing but to be known. */
   #apply(settings: Settings): void {
     this.#settings = settings;
+    this.#limits = this.#affordable(settings.limits);
     this.#kernel.downLimit.rate = settings.limits.down;
     this.#kernel.upLimit.rate = settings.limits.up;
     this.#memory.setLimits(settings.limits);
     this.#swarms.wakeAll();
+  }
+
+  /** The limits, with no more connections than leave descriptors to all else. */
+  #affordable(limits: LimitSettings): LimitSettings {
+    const { host } = this.#options;
+    if (!host.descriptors) return limits;
+    const wanted = limits.connections * DESCRIPTORS_PER_CONNECTION;
+    const room = host.descriptors(wanted) + this.#swarms.connections;
+    if (room >= wanted) return limits;
+    const connections = Math.max(1, Math.floor(room / DESCRIPTORS_PER_CONNECTION));
+    this.#kernel.log.warn(
+      `limits.connections is ${limits.connections}, but this process may have only ${room} more files and sockets open: ` +
+        `${connections} connections at most; raise that limit ("ulimit -n", or LimitNOFILE of a service)`,
+    );
+    return { ...limits, connections };
   }
 
   #publicSwarms(): SwarmsView {

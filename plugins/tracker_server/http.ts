@@ -79,5 +79,7 @@ export class HttpTracker {
 }
 
 function bencoded(bytes: Uint8Array): Response {
-  return new Response(bytes as Uint8Array<ArrayBuffer>, { headers: { "content-type": "text/plain" } });
+  // With its length, it leaves in one piece.
+  const headers = { "content-type": "text/plain", "content-length": String(bytes.length) };
+  return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
 }

@@ -5,6 +5,7 @@
  */
 import type { Host } from "../../api/mod.ts";
 import { denoClock } from "./clock.ts";
+import { freeDescriptors } from "./descriptors.ts";
 import { DenoDisk } from "./disk/mod.ts";
 import { denoIsolates } from "./isolates/mod.ts";
 import { DenoModules } from "./modules/mod.ts";
@@ -32,6 +33,7 @@ export function denoHost({ caCerts = [] }: { caCerts?: readonly string[] } = {})
     net: new DenoNet(caCerts),
     disk: new DenoDisk(workers),
     db: workers,
+    descriptors: freeDescriptors,
     isolates: denoIsolates,
     modules: new DenoModules(),
     close: () => workers.close(),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Disk, DiskError, type DiskFault, type DiskFile, type FileRange, type FileStat } from "../../api/mod.ts";
-import { type DiskTree, type FileNode, statOf } from "./disk_tree.ts";
+import { type DiskTree, type FileNode, statOf, USER } from "./disk_tree.ts";
 import type { Life } from "./life.ts";
 
 /** What can be made to fail. Reading and writing a whole file count as open, read, write and sync too. */
@@ -71,6 +71,11 @@ export class MemoryDisk implements Disk {
     this.#disk.tree.symlink(path, target);
   }
 
+  /** Everything here belongs to one user. */
+  user(): Promise<number | undefined> {
+    return Promise.resolve(USER);
+  }
+
   async open(path: string, { write, create = false }: { write: boolean; create?: boolean }): Promise<DiskFile> {
     await this.begin("open", path);
     return new MemoryFile(this, path, this.#disk.tree.openFile(path, write && create), write);
@@ -93,9 +98,9 @@ export class MemoryDisk implements Disk {
     return this.#disk.tree.realPath(path);
   }
 
-  async makeDirectory(path: string): Promise<void> {
+  async makeDirectory(path: string, options: { private?: boolean } = {}): Promise<void> {
     await this.begin("makeDirectory", path);
-    this.#disk.tree.makeDirectory(path);
+    this.#disk.tree.makeDirectory(path, options.private ?? false);
   }
 
   async list(path: string): Promise<readonly string[]> {

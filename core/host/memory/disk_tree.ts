@@ -14,6 +14,7 @@ interface DirectoryNode {
   readonly kind: "directory";
   readonly entries: Map<string, Node>;
   modified: number;
+  readonly access: number;
 }
 
 interface LinkNode {
@@ -24,12 +25,14 @@ interface LinkNode {
 
 export type Node = FileNode | DirectoryNode | LinkNode;
 
+/** The user whom everything belongs to. */
+export const USER = 1_000;
 // Linux gives up on a path after so many symlinks.
 const MAX_SYMLINKS = 40;
 
 /** A tree of files in memory, with POSIX paths; relative ones start at the root. All of it is synchronous. */
 export class DiskTree {
-  readonly #root: DirectoryNode = { kind: "directory", entries: new Map(), modified: 0 };
+  readonly #root: DirectoryNode = { kind: "directory", entries: new Map(), modified: 0, access: 0o755 };
   readonly #wall: () => number;
   readonly #watches = new Set<() => void>();
 
@@ -58,16 +61,19 @@ export class DiskTree {
     return file;
   }
 
-  makeDirectory(path: string): void {
+  makeDirectory(path: string, isPrivate: boolean): void {
     let at = path.startsWith("/") ? "/" : "";
-    for (const part of path.split("/").filter(Boolean)) {
+    const parts = path.split("/").filter(Boolean);
+    for (const [i, part] of parts.entries()) {
       at += `${at && at !== "/" ? "/" : ""}${part}`;
       const found = this.#walk(at, true);
       if (found?.node && found.node.kind !== "directory") {
         throw new DiskError("exists", `Cannot make directory "${path}": "${at}" is a file`);
       }
       if (!found) throw missing("make directory", path);
-      if (!found.node) this.#put(found, { kind: "directory", entries: new Map(), modified: this.#wall() });
+      if (found.node) continue;
+      const access = isPrivate && i === parts.length - 1 ? 0o700 : 0o755;
+      this.#put(found, { kind: "directory", entries: new Map(), modified: this.#wall(), access });
     }
   }
 
@@ -191,7 +197,9 @@ export class DiskTree {
 
 /** What a node is, as the disk tells it. */
 export function statOf(node: Node): FileStat {
-  return { kind: node.kind, size: node.kind === "file" ? node.bytes.size : 0, modified: node.modified };
+  const { kind, modified } = node;
+  const access = kind === "directory" ? node.access : kind === "file" ? 0o644 : 0o777;
+  return { kind, size: kind === "file" ? node.bytes.size : 0, modified, owner: USER, access };
 }
 
 /** The error for a path that isn't there. */

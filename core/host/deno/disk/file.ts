@@ -76,9 +76,9 @@ export class DenoFile implements DiskFile {
 
   stat(): Promise<FileStat> {
     return this.#turn("stat", async (file) => {
-      const { isFile, isDirectory, isSymlink, size, mtime } = await file.stat();
+      const { isFile, isDirectory, isSymlink, size, mtime, uid, mode } = await file.stat();
       const kind = isFile ? "file" : isDirectory ? "directory" : isSymlink ? "symlink" : "other";
-      return { kind, size, modified: mtime?.getTime() ?? 0 };
+      return { kind, size, modified: mtime?.getTime() ?? 0, owner: uid ?? 0, access: (mode ?? 0) & 0o777 };
     });
   }
 
@@ -121,5 +121,11 @@ export function fileStat(stats: fs.Stats): FileStat {
     : stats.isSymbolicLink()
     ? "symlink"
     : "other";
-  return { kind, size: stats.size, modified: Math.trunc(stats.mtimeMs) };
+  return {
+    kind,
+    size: stats.size,
+    modified: Math.trunc(stats.mtimeMs),
+    owner: stats.uid,
+    access: stats.mode & 0o777,
+  };
 }

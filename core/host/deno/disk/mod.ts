@@ -1,5 +1,6 @@
 import * as fs from "node:fs/promises";
 import { randomBytes } from "node:crypto";
+import { dirname } from "node:path";
 import { type Disk, DiskError, type DiskFile, type FileRange, type FileStat } from "../../../api/mod.ts";
 import { diskError } from "./error.ts";
 import { DiskWatch } from "./watch.ts";
@@ -34,8 +35,27 @@ export class DenoDisk implements Disk {
     return named("resolve", path, () => fs.realpath(path));
   }
 
-  makeDirectory(path: string): Promise<void> {
-    return named("make directory", path, async () => void await fs.mkdir(path, { recursive: true }));
+  makeDirectory(path: string, options: { private?: boolean } = {}): Promise<void> {
+    return named("make directory", path, async () => {
+      if (!options.private) return void await fs.mkdir(path, { recursive: true });
+      await fs.mkdir(dirname(path), { recursive: true });
+      try {
+        await fs.mkdir(path, { mode: 0o700 });
+      } catch (error) {
+        if ((error as { code?: string }).code !== "EEXIST" || !(await fs.stat(path)).isDirectory()) throw error;
+      }
+    });
+  }
+
+  /** Deno tells it only to who may ask the system for it, so a folder is made and looked at. */
+  async user(): Promise<number | undefined> {
+    try {
+      const folder = await fs.mkdtemp("/tmp/weft-");
+      const { uid } = await fs.lstat(folder).finally(() => fs.rmdir(folder));
+      return uid;
+    } catch {
+      return undefined;
+    }
   }
 
   list(path: string): Promise<readonly string[]> {

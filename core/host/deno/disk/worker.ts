@@ -1,6 +1,7 @@
 /** The host's worker: hashes files and runs SQLite, so that the main thread never waits for either. @module */
 import { createHash } from "node:crypto";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DiskError, type DiskFault } from "../../../api/host.ts"; // alone: this is loaded in workers
 import { SqlSession } from "../../sqlite.ts";
@@ -17,6 +18,9 @@ const SQLITE_FAULTS: readonly (readonly [RegExp, DiskFault])[] = [
   [/readonly database/, "readOnly"],
   [/unable to open|disk I\/O error|malformed|not a database/, "io"],
 ];
+
+// The owner reads and writes; nobody else does.
+const PRIVATE = 0o600;
 
 interface OpenDatabase {
   readonly path: string;
@@ -95,6 +99,7 @@ function digest(algorithm: "sha1" | "sha256", ranges: readonly DigestRange[]): U
 function open(path: string): number {
   let database: DatabaseSync | undefined;
   try {
+    makePrivate(path);
     database = new DatabaseSync(path);
     database.exec("PRAGMA busy_timeout = 0");
     // Exclusive before WAL: no shared memory file, and the lock is held until close or the process's end.
@@ -109,10 +114,41 @@ function open(path: string): number {
     if (database && failure.fault === "denied") {
       throw new DiskError("denied", `Cannot open "${path}": another Weft has it open`);
     }
+    if (database) refuseReadOnly(path);
     throw failure;
   }
   databases.set(nextDatabase, { path, session: new SqlSession(database) });
   return nextDatabase++;
+}
+
+/**
+ * A database that isn't there is made so that only its owner may use it, and one that is there loses what others may do:
+ * it holds passkeys. SQLite gives the files beside it the same mode.
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, PRIVATE));
+    return;
+  } catch { /* it is there, or can't be made: opening it says why */ }
+  for (const end of ["", "-wal", "-shm", "-journal"]) {
+    try {
+      const mode = statSync(path + end).mode & 0o777;
+      if ((mode & ~PRIVATE) !== 0) chmodSync(path + end, mode & PRIVATE);
+    } catch { /* it isn't there, or isn't ours to change */ }
+  }
+}
+
+/** SQLite calls a file or a folder that it can't write to many things, a disk error among them. */
+function refuseReadOnly(path: string): void {
+  for (const [place, what] of [[path, "it"], [dirname(path), "its folder"]]) {
+    try {
+      accessSync(place, constants.W_OK);
+    } catch (error) {
+      const { fault } = diskError(error, "open", path);
+      if (fault !== "denied" && fault !== "readOnly") continue;
+      throw new DiskError(fault, `Cannot open "${path}": ${what} is read-only for this user; make ${what} writable`);
+    }
+  }
 }
 
 /** SQLite only says that it is unable to open a file; throws what is behind it. */

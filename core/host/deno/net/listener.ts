@@ -7,19 +7,28 @@ import { canonical, DenoStream } from "./stream.ts";
 const FIRST_PAUSE = 50;
 const LONGEST_PAUSE = 1000;
 
-/** A TCP listener. */
-export class DenoListener implements StreamListener {
-  readonly address: PeerAddress;
-  readonly #listener: Pick<Deno.TcpListener, "addr" | "accept" | "close">;
+/** What Deno listens with. */
+export interface Listening<Conn extends Deno.Conn<Deno.Addr>> {
+  accept(): Promise<Conn>;
+  close(): void;
+}
+
+/** Accepts connections, whatever they come over, as what `open` makes of them. */
+export class Acceptor<Conn extends Deno.Conn<Deno.Addr>, Stream> {
+  readonly #listener: Listening<Conn>;
+  readonly #name: string;
+  readonly #open: (conn: Conn) => Stream;
   #closed = false;
   #endPause: (() => void) | undefined;
 
-  constructor(listener: Pick<Deno.TcpListener, "addr" | "accept" | "close">) {
+  /** @param name where it listens, for errors */
+  constructor(listener: Listening<Conn>, name: string, open: (conn: Conn) => Stream) {
     this.#listener = listener;
-    this.address = canonical(listener.addr);
+    this.#name = name;
+    this.#open = open;
   }
 
-  async accept(): Promise<ByteStream> {
+  async accept(): Promise<Stream> {
     for (let pause = FIRST_PAUSE; !this.#closed;) {
       try {
         return await this.#next();
@@ -29,11 +38,11 @@ export class DenoListener implements StreamListener {
           await this.#wait(pause);
           pause = Math.min(2 * pause, LONGEST_PAUSE);
         } else if (fault !== "reset" && !this.#closed) { // reset: the peer left before it was accepted
-          throw netError(error, `accept on ${this.address.key}`);
+          throw netError(error, `accept on ${this.#name}`);
         }
       }
     }
-    throw new NetError("closed", `Cannot accept on ${this.address.key}: the listener is closed`);
+    throw new NetError("closed", `Cannot accept on ${this.#name}: the listener is closed`);
   }
 
   close(): void {
@@ -43,10 +52,10 @@ export class DenoListener implements StreamListener {
     this.#endPause?.();
   }
 
-  async #next(): Promise<ByteStream> {
+  async #next(): Promise<Stream> {
     const conn = await this.#listener.accept();
     try {
-      return new DenoStream(conn);
+      return this.#open(conn);
     } catch (error) {
       conn.close();
       throw error;
@@ -61,5 +70,16 @@ export class DenoListener implements StreamListener {
         resolve();
       };
     });
+  }
+}
+
+/** A TCP listener. */
+export class DenoListener extends Acceptor<Deno.TcpConn, ByteStream> implements StreamListener {
+  readonly address: PeerAddress;
+
+  constructor(listener: Pick<Deno.TcpListener, "addr" | "accept" | "close">) {
+    const address = canonical(listener.addr);
+    super(listener, address.key, (conn) => new DenoStream(conn));
+    this.address = address;
   }
 }
