@@ -225,6 +225,21 @@ export interface ReloadPlan {
   readonly changes: readonly PlanChange[];
 }
 
+/** A file of a swarm that is read, also while it downloads: what is read next is fetched first. Dispose of it. */
+export interface SwarmFile extends Disposable {
+  /** Its path in the torrent, below the torrent's own folder. */
+  readonly path: string;
+  /** Bytes. */
+  readonly length: number;
+  /**
+   * Fills `into` from `position` on, as far as a piece goes, once that piece is there and verified.
+   *
+   * @returns how many bytes it read; 0 at the file's end
+   * @throws {CommandError} when the swarm neither downloads nor seeds
+   */
+  read(position: number, into: Uint8Array, signal?: AbortSignal): Promise<number>;
+}
+
 /** A running Weft. Commands throw {@link CommandError} when they can't be carried out. */
 export interface Runtime {
   add(request: AddSwarm): Promise<SwarmSnapshot>;
@@ -236,6 +251,12 @@ export interface Runtime {
   addPeers(id: string, peers: readonly string[]): Promise<void>;
   /** Announces to all trackers now. */
   announce(id: string): Promise<void>;
+  /**
+   * Opens file `index` for reading; one that was not wanted is wanted from now on.
+   *
+   * @throws {CommandError} when there is no such file, or the metadata is not known yet
+   */
+  openFile(id: string, index: number): Promise<SwarmFile>;
   /**
    * What {@link Runtime.reload} would change.
    *

@@ -21,6 +21,7 @@ import {
   type RuntimeSnapshot,
   type Settings,
   type SwarmDetail,
+  type SwarmFile,
   type SwarmSnapshot,
   type SwarmsView,
   type UpdateSwarm,
@@ -197,6 +198,10 @@ class WeftRuntime implements Runtime {
   announce(id: string): Promise<void> {
     this.#swarms.get(id).announceNow();
     return Promise.resolve();
+  }
+
+  async openFile(id: string, index: number): Promise<SwarmFile> {
+    return await this.#swarms.get(id).openFile(index);
   }
 
   snapshot(): RuntimeSnapshot {

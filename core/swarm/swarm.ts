@@ -15,6 +15,7 @@ import {
   PluginError,
   streamSecurity,
   swarmCompleted,
+  type SwarmFile,
   type SwarmLimits,
   type SwarmState,
   swarmState,
@@ -34,6 +35,7 @@ import { Ledger } from "./ledger.ts";
 import { MetadataQuest } from "./metadata.ts";
 import { createPeerId } from "./peer_id.ts";
 import { PeerClosed, PeerSession } from "./session/session.ts";
+import { FileReaders, type ReadersSwarm } from "./pieces/file_reader.ts";
 import type { BlockSource, Picker } from "./pieces/picker.ts";
 import { MAX_PRIORITY } from "./pieces/piece_order.ts";
 import { RateLimiter } from "./rate_limit.ts";
@@ -68,12 +70,13 @@ const RETRY_INTERVAL = 30_000;
 // A goal that is this far off (ms) is another than the one that was reached.
 const GOAL_MARGIN = 1_000;
 
-export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
+export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwarm {
   readonly id: TorrentId;
   readonly peerId: Uint8Array;
   readonly peers: SwarmPeers;
   readonly pieces: SwarmPieces;
   readonly sources: SwarmSources;
+  readonly readers: FileReaders;
   readonly namedSources: readonly NamedSource[];
   readonly ledger: Ledger;
   readonly downLimit: RateLimiter;
@@ -126,6 +129,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
     this.peers = new SwarmPeers(kernel, this);
     this.pieces = new SwarmPieces(kernel, this);
     this.sources = new SwarmSources(kernel, this);
+    this.readers = new FileReaders(this);
     this.namedSources = options.sources;
     if (options.info) this.#shapeUp(options.info);
     this.#allowTrackers();
@@ -290,6 +294,15 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
     this.progressed();
   }
 
+  /** Opens a file for reading, and wants it from now on. */
+  async openFile(index: number): Promise<SwarmFile> {
+    if (!this.shape) throw new CommandError(`Cannot open a file of "${this.name}": its metadata is not known yet`);
+    const file = this.shape.files[index];
+    if (!file || file.pad) throw new CommandError(`Cannot open file ${index}: "${this.name}" has no such file`);
+    if (this.selection!.priorities[index] === 0) await this.setPriorities({ [index]: NORMAL_PRIORITY });
+    return this.readers.open(index);
+  }
+
   /** The priorities that select just these files. */
   prioritiesOf(indexes: readonly number[]): Record<number, number> {
     if (!this.shape) throw new CommandError(`Cannot select files of "${this.name}": its metadata is not known yet`);
@@ -399,6 +412,12 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
 
   dhtNode(address: PeerAddress): void {
     if (!this.private) this.#kernel.bus.emit(dhtNodeNamed, { address });
+  }
+
+  deadlinesChanged(): void {
+    const now = this.clock.now();
+    for (const session of this.peers.sessions) session.refill(now);
+    this.sources.look();
   }
 
   drained(): Promise<void> {
@@ -607,6 +626,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm {
     this.ledger.seeding(state === "seeding", this.clock.now());
     this.state = state;
     this.wake();
+    this.readers.wake();
     this.#kernel.tell(swarmState, { ...this.#event(), state, error: this.error });
   }
 

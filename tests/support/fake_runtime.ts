@@ -9,6 +9,7 @@ import {
   type RuntimeSnapshot,
   type Settings,
   type SwarmDetail,
+  type SwarmFile,
   type SwarmSnapshot,
   type UpdateSwarm,
 } from "../../core/api/mod.ts";
@@ -69,6 +70,11 @@ export class FakeRuntime implements Runtime {
   addPeers(id: string, peers: readonly string[]): Promise<void> {
     this.calls.push(["addPeers", id, peers]);
     return Promise.resolve();
+  }
+
+  openFile(id: string, index: number): Promise<SwarmFile> {
+    this.calls.push(["openFile", id, index]);
+    return Promise.reject(new CommandError(`Cannot open file ${index}: "${id}" has no such file`));
   }
 
   announce(id: string): Promise<void> {

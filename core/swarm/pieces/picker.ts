@@ -60,6 +60,8 @@ const RECEIVED = 255;
 const RANDOM_FIRST_PIECES = 4;
 // A source that needs longer than this for a piece of its own helps with open pieces instead (milliseconds).
 const SOLO_PIECE_TIME = 20_000;
+// A piece that somebody waits for so much longer than it should have taken is asked of others too (milliseconds).
+const OVERDUE = 2_000;
 // Sources that a block is asked of at once in the endgame.
 const ENDGAME_COPIES = 3;
 // Pieces looked at for a row of them: a torrent of two million must not hold up everybody for each row.
@@ -194,7 +196,7 @@ export class Picker {
    */
   pick(source: BlockSource, count: number, now: number, out: number[]): number {
     let left = count;
-    if (this.#deadlines.size > 0) left -= this.#pickDeadlines(source, left, out);
+    if (this.#deadlines.size > 0) left -= this.#pickDeadlines(source, left, now, out);
     if (left > 0 && this.#freeBlocks > 0) left -= this.#pickOpen(source, left, now, out);
     while (left > 0) {
       const piece = this.#nextPiece(source);
@@ -351,12 +353,21 @@ export class Picker {
     return this.#deadlineOrder ??= [...this.#deadlines].sort((a, b) => a[1] - b[1]).map(([piece]) => piece);
   }
 
-  #pickDeadlines(source: BlockSource, count: number, out: number[]): number {
+  /** What has a deadline; what is overdue is asked of a second source too. */
+  #pickDeadlines(source: BlockSource, count: number, now: number, out: number[]): number {
     let taken = 0;
     for (const piece of this.#byDeadline()) {
       if (taken === count) break;
       if (this.#have.has(piece) || this.#judged.has(piece) || !source.has(piece)) continue;
-      taken += this.#take(this.#openPiece(piece, source.key), count - taken, out);
+      const open = this.#openPiece(piece, source.key);
+      taken += this.#take(open, count - taken, out);
+      if (open.free > 0 || now - this.#deadlines.get(piece)! < OVERDUE) continue;
+      for (let block = 0; block < open.blocks.length && taken < count; block++) {
+        if (open.blocks[block] !== 1 || source.hasRequested(piece, block) || isAmong(out, piece, block)) continue;
+        open.blocks[block]++;
+        out.push(piece, block);
+        taken++;
+      }
     }
     return taken;
   }

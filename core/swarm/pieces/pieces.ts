@@ -10,6 +10,7 @@ import type { Info } from "../../wire/mod.ts";
 import { Blame } from "./blame.ts";
 import { blocksIn } from "./blocks.ts";
 import type { Kernel } from "../kernel.ts";
+import type { FileReaders } from "./file_reader.ts";
 import { type BlockSource, Picker } from "./picker.ts";
 import type { SwarmSources } from "./sources.ts";
 import type { Selection } from "./selection.ts";
@@ -23,6 +24,7 @@ export interface PiecesSwarm {
   readonly selection: Selection | undefined;
   readonly peers: SwarmPeers;
   readonly sources: SwarmSources;
+  readonly readers: FileReaders;
   wasted(bytes: number): void;
   /** Pieces came or went: the swarm may be complete, or no longer. */
   progressed(): void;
@@ -106,6 +108,7 @@ export class SwarmPieces {
     this.picker = new Picker(info, store.have, host.random);
     this.picker.sequential = record.sequential;
     this.picker.setPriorities(wishes.piecePriorities());
+    this.#swarm.readers.renew();
     for (const session of [...peers.sessions]) session.learnShape(info, store.have);
   }
 
@@ -168,9 +171,10 @@ export class SwarmPieces {
   #stored(piece: number, wrong: readonly (readonly number[])[]): void {
     const { picker } = this;
     if (!picker) return;
-    const { id, name, peers } = this.#swarm;
+    const { id, name, peers, readers } = this.#swarm;
     const wanted = picker.priority(piece) > 0;
     picker.stored(piece);
+    readers.wake();
     for (const session of peers.sessions) session.pieceStored(piece, wanted);
     for (const key of this.#blame.proven(piece, wrong)) this.#ban(key, piece, `sent wrong bytes of piece ${piece}`);
     this.#blame.drop(piece);
