@@ -131,6 +131,8 @@ export interface HttpRequest {
   /** Connect here, whatever the name in `url` resolves to (https keeps the name for TLS); a path is a Unix socket. */
   readonly connectTo?: PeerAddress | { readonly path: string };
   readonly signal?: AbortSignal;
+  /** Use a connection that an earlier request to the same place left open, and leave this one open for the next. */
+  readonly keepAlive?: boolean;
 }
 
 /** Serves HTTP until closed. */

@@ -37,15 +37,34 @@ export interface EgressGrant {
 }
 
 /** An HTTP request through the egress guard. */
-export interface FetchOptions {
+export interface RequestOptions {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal?: AbortSignal;
-  /** The most bytes of body to accept, after inflating; 1 MiB if not given. */
-  readonly maxBytes?: number;
   /** What the call is for may lead where the guard alone would refuse. */
   readonly grant?: EgressGrant;
+  /** More requests to the same server follow: the connection is kept open for them. */
+  readonly keepAlive?: boolean;
+}
+
+/** A request whose answer is read as a whole. */
+export interface FetchOptions extends RequestOptions {
+  /** The most bytes of body to accept, after inflating; 1 MiB if not given. */
+  readonly maxBytes?: number;
+}
+
+/** An answer whose body is still to be read. Read it to its end or cancel it: until then it holds its connection. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: Headers;
+  /** The address that answered. */
+  readonly from: string;
+  /** Where the last redirect led. */
+  readonly url: URL;
+  /** Bytes after inflating: as many as the server sends, so count them. */
+  readonly body: ReadableStream<Uint8Array>;
 }
 
 /** An answer whose body is already there, bounded. */
@@ -78,6 +97,8 @@ export interface PluginNet {
   multicast(options: MulticastOptions): Promise<DatagramSocket>;
   /** HTTP with at most 5 redirects, each hop guarded; credentials don't cross origins. */
   fetch(url: string | URL, options?: FetchOptions): Promise<FetchAnswer>;
+  /** As `fetch`, with a body that is read as it comes. An abort of the signal ends it too. */
+  request(url: string | URL, options?: RequestOptions): Promise<HttpAnswer>;
   resolve(name: string): Promise<readonly string[]>;
   serve(at: BindAddress, handler: HttpHandler): Promise<HttpServer>;
 }

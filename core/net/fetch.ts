@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { EgressError, type FetchAnswer, type FetchOptions, type HostNet } from "../api/mod.ts";
+import {
+  EgressError,
+  type FetchAnswer,
+  type FetchOptions,
+  type HostNet,
+  type HttpAnswer,
+  type RequestOptions,
+} from "../api/mod.ts";
 import type { Egress } from "./egress.ts";
 import { parseIp, type PeerAddress, peerAddress, ProtocolError, quote, utf8Decode } from "../wire/mod.ts";
 
@@ -17,6 +24,7 @@ export interface FetchMeans {
 }
 
 const MAX_REDIRECTS = 5;
+const REDIRECTS = [301, 302, 303, 307, 308];
 // Tracker answers and peer lists are far smaller; a caller who expects more says so.
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 // Most answers fit; longer ones double it.
@@ -37,36 +45,54 @@ interface Hop {
 }
 
 /**
- * Fetches over HTTP or HTTPS, following redirects.
+ * Sends a request over HTTP or HTTPS, following redirects.
  *
  * @throws {EgressError} when a target may not be connected to
  * @throws {Error} naming the host and the cause, never the path: it may hold a passkey
  */
+export async function guardedRequest(
+  means: FetchMeans,
+  url: string | URL,
+  options: RequestOptions & { readonly signal: AbortSignal },
+): Promise<HttpAnswer> {
+  let hop = firstHop(url, options);
+  for (let redirects = 0;; redirects++) {
+    const [response, from] = await request(means, hop, options);
+    const { status, headers } = response;
+    const location = headers.get("location");
+    if (!REDIRECTS.includes(status) || location === null) {
+      const body = response.body ?? new Blob([]).stream();
+      return { status, ok: status >= 200 && status < 300, headers, from, url: hop.url, body };
+    }
+    await response.body?.cancel().catch(() => {});
+    try {
+      if (redirects === MAX_REDIRECTS) throw new ProtocolError(`more than ${MAX_REDIRECTS} redirects`);
+      hop = nextHop(hop, status, location, from);
+    } catch (error) {
+      throw failure(hop.url, error);
+    }
+  }
+}
+
+/** As {@link guardedRequest}, with the body read to its end or the bound. */
 export async function guardedFetch(
   means: FetchMeans,
   url: string | URL,
   options: FetchOptions & { readonly signal: AbortSignal },
 ): Promise<FetchAnswer> {
-  const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  let hop = firstHop(url, options);
-  for (let redirects = 0;; redirects++) {
-    const [response, from] = await request(means, hop, options.signal);
-    try {
-      const location = response.headers.get("location");
-      if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
-        return answer(response.status, response.headers, await readBounded(response.body, maxBytes), from);
-      }
-      if (redirects === MAX_REDIRECTS) throw new ProtocolError(`more than ${MAX_REDIRECTS} redirects`);
-      hop = nextHop(hop, response.status, location, from);
-    } catch (error) {
-      throw options.signal.aborted ? options.signal.reason : failure(hop.url, error);
-    } finally {
-      await response.body?.cancel().catch(() => {});
-    }
+  const { status, ok, headers, from, url: last, body } = await guardedRequest(means, url, options);
+  try {
+    const bytes = await readBounded(body, options.maxBytes ?? DEFAULT_MAX_BYTES);
+    const text = (): string => utf8Decode(bytes);
+    return { status, ok, headers, bytes, from, text, json: () => JSON.parse(text()) };
+  } catch (error) {
+    throw options.signal.aborted ? options.signal.reason : failure(last, error);
+  } finally {
+    await body.cancel().catch(() => {});
   }
 }
 
-function firstHop(target: string | URL, { method = "GET", headers = {}, body }: FetchOptions): Hop {
+function firstHop(target: string | URL, { method = "GET", headers = {}, body }: RequestOptions): Hop {
   const url = checkedUrl(new URL(target));
   const own: Record<string, string> = { "accept-encoding": "gzip" };
   for (const [name, value] of Object.entries(headers)) own[name.toLowerCase()] = value;
@@ -102,12 +128,24 @@ function checkedUrl(url: URL): URL {
 }
 
 /** Sends one request, trying the next address of a name when one can't be reached. */
-async function request(means: FetchMeans, hop: Hop, signal: AbortSignal): Promise<[Response, from: string]> {
+async function request(
+  means: FetchMeans,
+  hop: Hop,
+  { signal, keepAlive }: RequestOptions & { readonly signal: AbortSignal },
+): Promise<[Response, from: string]> {
   const { url, method, headers, body } = hop;
   let fault: unknown;
   for (const connectTo of await targets(means, hop, signal)) {
     try {
-      const response = await means.net.http({ url, method, headers, ...(body && { body }), connectTo, signal });
+      const response = await means.net.http({
+        url,
+        method,
+        headers,
+        ...(body && { body }),
+        connectTo,
+        signal,
+        keepAlive,
+      });
       return [response, connectTo.ip];
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -143,14 +181,11 @@ function failure(url: URL, cause: unknown): Error {
 }
 
 /** Reads to the end, or gives up at the bound without reading on. */
-async function readBounded(
-  stream: ReadableStream<Uint8Array> | null,
-  maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function readBounded(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   // One buffer that grows: a body that comes byte by byte must not become a million arrays.
   let bytes = new Uint8Array(FIRST_BYTES);
   let length = 0;
-  for await (const part of stream ?? []) {
+  for await (const part of stream) {
     const end = length + part.length;
     if (end > maxBytes) throw new ProtocolError(`the answer is larger than ${maxBytes} bytes`);
     if (end > bytes.length) {
@@ -162,9 +197,4 @@ async function readBounded(
     length = end;
   }
   return bytes.subarray(0, length);
-}
-
-function answer(status: number, headers: Headers, bytes: Uint8Array, from: string): FetchAnswer {
-  const text = (): string => utf8Decode(bytes);
-  return { status, ok: status >= 200 && status < 300, headers, bytes, from, text, json: () => JSON.parse(text()) };
 }

@@ -251,3 +251,52 @@ Deno.test(
     await assert.rejects(fetching, /enough/);
   }),
 );
+
+Deno.test(
+  "request() gives the body as it comes, and where the last redirect led",
+  world(async (world) => {
+    const parts = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+    await serve(
+      world,
+      ({ url }) =>
+        new URL(url).pathname === "/"
+          ? redirect(302, "/there?x=1")
+          : new Response(ReadableStream.from(parts.map((part) => part.slice()))),
+    );
+    const { simulation, net } = world;
+    const { status, from, url, body } = await simulation.complete(net.request("http://server.example/"));
+    assert.deepEqual([status, from, url.href], [200, "203.0.113.1", "http://server.example/there?x=1"]);
+    const reader = body.getReader();
+    const read = async () => (await simulation.complete(reader.read())).value;
+    assert.deepEqual([await read(), await read(), await read()], [...parts, undefined]);
+  }),
+);
+
+Deno.test(
+  "request() guards its target as fetch() does",
+  world(async ({ simulation, net }) => {
+    const asking = simulation.complete(net.request("http://inner.example/"));
+    await assert.rejects(asking, /a private address is not allowed here/);
+  }),
+);
+
+Deno.test("a body under way ends with the request's signal, and with its entry", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const [host, server] = [simulation.host("host", "203.0.113.9"), simulation.host("server", "203.0.113.1")];
+  const endless = () => new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(10)) });
+  await simulation.complete(server.net.serve({ ip: "0.0.0.0", port: 80 }, () => new Response(endless())));
+  const [entry, caller] = [new AbortController(), new AbortController()];
+  const net = createPluginNet({ host, egress: new Egress({ allow: [] }), scopeSignal: entry.signal });
+  const open = async (signal?: AbortSignal) => {
+    const { body } = await simulation.complete(net.request("http://203.0.113.1/", { signal }));
+    const reader = body.getReader();
+    assert.equal((await simulation.complete(reader.read())).value?.length, 10);
+    return reader;
+  };
+  const [first, second] = [await open(caller.signal), await open()];
+  caller.abort(new Error("enough"));
+  await assert.rejects(simulation.complete(first.read()), /enough/);
+  assert.equal((await simulation.complete(second.read())).value?.length, 10, "others go on");
+  entry.abort(new Error("the entry is retired"));
+  await assert.rejects(simulation.complete(second.read()), /the entry is retired/);
+});

@@ -6,7 +6,7 @@
 import { type ByteStream, EgressError, type Host, type PluginNet, type StreamListener } from "../api/mod.ts";
 import type { Egress } from "./egress.ts";
 import { ipScope, peerAddress, quote } from "../wire/mod.ts";
-import { guardedFetch } from "./fetch.ts";
+import { guardedFetch, guardedRequest } from "./fetch.ts";
 
 /** What {@link createPluginNet} needs; `scopeSignal` aborts when the entry is retired. */
 export interface PluginNetOptions {
@@ -75,6 +75,15 @@ export function createPluginNet({ host: { net }, egress, scopeSignal }: PluginNe
         const guard = egress.with(options.grant);
         return guardedFetch({ net, egress: guard, resolve }, url, { ...options, signal });
       }),
+    request: (url, options = {}) =>
+      scope.run(options.signal, async (signal, until) => {
+        const guard = egress.with(options.grant);
+        const answer = await guardedRequest({ net, egress: guard, resolve }, url, { ...options, signal });
+        const { promise, resolve: ended } = Promise.withResolvers<void>();
+        until(promise);
+        signal.addEventListener("abort", () => ended(), { once: true });
+        return { ...answer, body: watched(answer.body, ended) };
+      }),
     resolve: (name) => scope.run(undefined, () => resolve(name)),
     serve: async (at, handler) => scope.own(await net.serve(at, handler)),
   };
@@ -93,8 +102,14 @@ class NetScope {
     }, { once: true });
   }
 
-  /** Runs a call that ends when its caller or the entry does, even if what it waits for never settles. */
-  run<T>(caller: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /**
+   * Runs a call that ends when its caller or the entry does, even if what it waits for never settles. What it gives may
+   * be under way for longer, `until` a promise settles: the signal holds as long.
+   */
+  run<T>(
+    caller: AbortSignal | undefined,
+    call: (signal: AbortSignal, until: (end: Promise<void>) => void) => Promise<T>,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.signal.throwIfAborted();
       caller?.throwIfAborted();
@@ -103,7 +118,8 @@ class NetScope {
       controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
       caller?.addEventListener("abort", abort);
       this.#pending.add(controller);
-      call(controller.signal).then(resolve, reject).finally(() => {
+      let end: Promise<void> | undefined;
+      call(controller.signal, (until) => end = until).then(resolve, reject).then(() => end).then(() => {
         caller?.removeEventListener("abort", abort);
         this.#pending.delete(controller);
       });
@@ -121,4 +137,25 @@ class NetScope {
     if (this.signal.aborted) resource.close();
     return resource;
   }
+}
+
+/** The same stream; `ended` is told when it was read to its end, failed, or was cancelled. */
+function watched(stream: ReadableStream<Uint8Array>, ended: () => void): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        controller.close();
+      } catch (error) {
+        controller.error(error);
+      }
+      ended();
+    },
+    async cancel(reason) {
+      ended();
+      await reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
 }

@@ -20,22 +20,26 @@ export { denoTerminal } from "./terminal.ts";
 
 /** A host that holds a worker thread, once digests or databases were asked of it. */
 export interface DenoHost extends Host {
-  /** Closes databases that are still open and ends the worker. */
+  /** Closes databases and idle connections that are still open, and ends the worker. */
   close(): Promise<void>;
 }
 
 /** This machine. `caCerts` (PEM) are trusted for https beside the well-known ones. */
 export function denoHost({ caCerts = [] }: { caCerts?: readonly string[] } = {}): DenoHost {
   const workers = new HostWorkers();
+  const net = new DenoNet(caCerts);
   return {
     clock: denoClock,
     random: new DenoRandom(),
-    net: new DenoNet(caCerts),
+    net,
     disk: new DenoDisk(workers),
     db: workers,
     descriptors: freeDescriptors,
     isolates: denoIsolates,
     modules: new DenoModules(),
-    close: () => workers.close(),
+    async close() {
+      net.close();
+      await workers.close();
+    },
   };
 }

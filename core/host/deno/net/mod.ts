@@ -13,7 +13,9 @@ import {
   type StreamListener,
 } from "../../../api/mod.ts";
 import { parseIp, type PeerAddress, peerAddress } from "../../../wire/mod.ts";
-import { exchange, httpPort } from "../../http_client.ts";
+import { exchange, HttpConnection, httpPort, StaleConnectionError } from "../../http_client.ts";
+import { HttpPool } from "../../http_pool.ts";
+import { denoClock } from "../clock.ts";
 import { DenoDatagramSocket } from "./datagram.ts";
 import { joinGroup, listInterfaces } from "./multicast.ts";
 import { DenoListener } from "./listener.ts";
@@ -32,6 +34,7 @@ const RELEASE_TURNS = 5;
 /** The machine's network. */
 export class DenoNet implements HostNet {
   readonly #caCerts: string[];
+  readonly #pool = new HttpPool(denoClock);
 
   constructor(caCerts: readonly string[]) {
     this.#caCerts = [...caCerts];
@@ -84,11 +87,31 @@ export class DenoNet implements HostNet {
   }
 
   async http(request: HttpRequest): Promise<Response> {
-    const { url, connectTo, signal } = request;
+    const { url, connectTo } = request;
     if (connectTo && !("ip" in connectTo)) return await exchange(await dialUnix(connectTo.path), request);
-    const conn = connectTo ? await this.#dial(connectTo, signal) : await this.#dialName(url, signal);
+    if (!request.keepAlive) return await (await this.#connectHttp(request)).exchange(request);
+    const key = `${connectTo?.key ?? ""} ${url.protocol}//${url.host}`;
+    const keep = (connection: HttpConnection): void => this.#pool.give(key, connection);
+    const idle = this.#pool.take(key);
+    try {
+      if (idle) return await idle.exchange(request, keep);
+    } catch (error) {
+      if (!(error instanceof StaleConnectionError)) throw error;
+    }
+    return await (await this.#connectHttp(request)).exchange(request, keep);
+  }
+
+  /** Closes what is kept open for further requests. */
+  close(): void {
+    this.#pool.close();
+  }
+
+  async #connectHttp({ url, connectTo, signal }: HttpRequest): Promise<HttpConnection> {
+    const conn = connectTo && "ip" in connectTo
+      ? await this.#dial(connectTo, signal)
+      : await this.#dialName(url, signal);
     const secure = url.protocol === "https:";
-    return await exchange(new ConnStream(secure ? await this.#secure(conn, url, signal) : conn), request);
+    return new HttpConnection(new ConnStream(secure ? await this.#secure(conn, url, signal) : conn));
   }
 
   serve(at: BindAddress | { readonly path: string }, handler: HttpHandler): Promise<HttpServer> {
