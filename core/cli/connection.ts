@@ -37,8 +37,12 @@ export async function stateOf(context: Context, { state, profile }: ConnectionOp
     : resolvePath(context.cwd, state ?? "weft.db");
 }
 
-/** A client of the Weft that runs with this state; undefined when none does. */
+/**
+ * A client of the Weft that runs with this state; undefined when none does.
+ *
+ * @throws {CommandError} when it is another user's, or what is there is no Weft
+ */
 export async function findWeft({ host, temporary }: Context, state: string): Promise<ControlClient | undefined> {
-  const path = controlPath(state, temporary);
-  return await controlAnswers(host.net, path) ? connectControl(host.net, path) : undefined;
+  const path = await controlPath(host.disk, state, temporary);
+  return await controlAnswers(host, path, state) === "weft" ? connectControl(host.net, path) : undefined;
 }

@@ -53,9 +53,10 @@ export async function runSession(
 ): Promise<void> {
   const { host, start, builtins, version, temporary } = context;
   const { state } = settings.store;
-  const socket = controlPath(state, temporary);
+  const socket = await controlPath(host.disk, state, temporary);
   try {
-    await host.disk.makeDirectory(parentOf(state));
+    // It holds passkeys.
+    await host.disk.makeDirectory(parentOf(state), { private: true });
   } catch (error) {
     throw new CommandError(`${messageOf(error)}; state can be kept elsewhere: --state, or "store.state" in a profile`);
   }

@@ -3,6 +3,7 @@ import {
   type AddSwarm,
   CommandError,
   ConfigError,
+  errorText,
   type HostNet,
   type ReloadPlan,
   type Runtime,
@@ -11,6 +12,8 @@ import {
   type SwarmDetail,
 } from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
+import { answers } from "./answers.ts";
+import type { Check } from "./checks.ts";
 import { writeAdd, writeUpdate } from "./requests.ts";
 
 /** The commands of {@link Runtime}, and what it shows, over the control socket. */
@@ -34,8 +37,25 @@ export interface ControlClient
   events(signal: AbortSignal, since?: number): AsyncGenerator<RuntimeEvent>;
 }
 
-/** A client for the socket at `path`. Calls reject with {@link CommandError} when the command fails or nobody answers. */
+// The snapshot of ten thousand swarms, each with its trackers, is a tenth of it; guards against an answer without end.
+const MAX_ANSWER = 256 * 1024 * 1024;
+
+/**
+ * A client for the socket at `path`. Calls reject with {@link CommandError} when the command fails, nobody answers, or
+ * the answer can't be understood.
+ */
 export function connectControl(net: HostNet, path: string): ControlClient {
+  const misread = (why: unknown): CommandError =>
+    new CommandError(`Cannot understand what answers at "${path}": ${errorText(why)}; is it the same version of Weft?`);
+  const parse = <T>(json: string, check: Check): T => {
+    try {
+      const value = JSON.parse(json);
+      check(value, "");
+      return value as T;
+    } catch (error) {
+      throw misread(error);
+    }
+  };
   const request = async (target: string, body?: unknown, signal?: AbortSignal): Promise<Response> => {
     let response: Response;
     try {
@@ -53,28 +73,34 @@ export function connectControl(net: HostNet, path: string): ControlClient {
       throw new CommandError(`No Weft answers at "${path}"`, { cause });
     }
     if (response.ok) return response;
-    const { error, problems } = await response.json().catch(() => ({})) as { error?: string; problems?: string[] };
+    const { error, problems } = parse<{ error: string; problems?: string[] }>(await read(response), answers.failure);
     if (problems) throw new ConfigError(problems);
-    throw new CommandError(error ?? `The running Weft answered with status ${response.status}`);
+    throw new CommandError(error);
   };
-  const get = async <T>(target: string): Promise<T> => await (await request(target)).json() as T;
-  const post = async <T>(target: string, body: unknown): Promise<T> => await (await request(target, body)).json() as T;
-  const tell = async (target: string, body: unknown): Promise<void> => {
-    await post(target, body);
+  const read = async (response: Response): Promise<string> => {
+    try {
+      return await textOf(response);
+    } catch (error) {
+      throw misread(error);
+    }
   };
+  const get = async <T>(check: Check, target: string): Promise<T> => parse(await read(await request(target)), check);
+  const post = async <T>(check: Check, target: string, body: unknown): Promise<T> =>
+    parse(await read(await request(target, body)), check);
+  const tell = (target: string, body: unknown): Promise<void> => post(answers.nothing, target, body);
 
   return {
-    add: (swarm: AddSwarm) => post("/add", writeAdd(swarm)),
+    add: (swarm: AddSwarm) => post(answers.swarm, "/add", writeAdd(swarm)),
     remove: (id, options = {}) => tell("/remove", { id, deleteData: options.deleteData ?? false }),
-    update: (id, change) => post("/update", writeUpdate(id, change)),
+    update: (id, change) => post(answers.swarm, "/update", writeUpdate(id, change)),
     recheck: (id) => tell("/recheck", { id }),
     addPeers: (id, peers) => tell("/peers", { id, peers }),
     announce: (id) => tell("/announce", { id }),
     stop: () => tell("/stop", {}),
-    reload: () => post("/reload", {}),
-    plan: (profile) => post("/plan", { ...(profile !== undefined && { profile }) }),
-    snapshot: () => get("/snapshot"),
-    swarm: (id) => get(`/swarms/${encodeURIComponent(id)}`),
+    reload: () => post(answers.plan, "/reload", {}),
+    plan: (profile) => post(answers.plan, "/plan", { ...(profile !== undefined && { profile }) }),
+    snapshot: () => get(answers.snapshot, "/snapshot"),
+    swarm: (id) => get(answers.detail, `/swarms/${encodeURIComponent(id)}`),
     async *events(signal, since) {
       const response = await request(since === undefined ? "/events" : `/events?since=${since}`, undefined, signal);
       let rest = "";
@@ -86,11 +112,22 @@ export function connectControl(net: HostNet, path: string): ControlClient {
           if (done) return;
           const parts = (rest + value).split("\n");
           rest = parts.pop()!;
-          for (const line of parts) yield JSON.parse(line) as RuntimeEvent;
+          if (rest.length > MAX_ANSWER) throw misread("an event has no end");
+          for (const line of parts) yield parse<RuntimeEvent>(line, answers.event);
         }
       } finally {
         await lines.cancel().catch(() => {});
       }
     },
   };
+}
+
+/** The body as text, as long as it is no longer than any answer. */
+async function textOf(response: Response): Promise<string> {
+  let text = "";
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (text.length > MAX_ANSWER) throw new Error("it has no end");
+  }
+  return text;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CommandError, ConfigError, type Disk, type FileStat, type ReloadPlan } from "../api/mod.ts";
-import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import { CommandError, ConfigError, type Disk, type FileStat, type Host, type ReloadPlan } from "../api/mod.ts";
+import { emptySwarm, FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createSimulation } from "../host/memory/mod.ts";
 import { controlApp } from "./server.ts";
 import {
@@ -32,7 +32,7 @@ async function open(
   commands: Omit<ProcessCommands, "stop">,
 ) {
   await host.disk.makeDirectory("/state");
-  const path = controlPath("/state/weft.db", "/tmp");
+  const path = await controlPath(host.disk, "/state/weft.db", "/tmp");
   const runtime = new FakeRuntime();
   let stops = 0;
   await claimControl(host, path, "/state/weft.db");
@@ -195,37 +195,138 @@ Deno.test("closing the server ends the event streams", () =>
     assert.equal(runtime.listeners, 0);
   }));
 
+/** A host whose disk says of some paths what a test wants; what it removes and makes is listed. */
+function hostWith(host: Host, stats: Record<string, Partial<FileStat>>, user = 1_000) {
+  const done: string[] = [];
+  const disk = {
+    user: () => Promise.resolve(user),
+    lstat: (path: string) =>
+      Promise.resolve(
+        stats[path] && { kind: "other", size: 0, modified: 0, owner: 1_000, access: 0o600, ...stats[path] },
+      ),
+    remove: (path: string) => Promise.resolve(void done.push(`remove ${path}`)),
+    makeDirectory: (path: string) => Promise.resolve(void done.push(`make ${path}`)),
+  } as Partial<Disk> as Disk;
+  const { clock, random, net, db } = host;
+  return { host: { clock, random, net, db, disk } as Host, done };
+}
+
+const state = "/state/weft.db";
+const socket = `${state}.sock`;
+
 Deno.test("claimControl() refuses while another Weft answers", () =>
   withControl(async ({ host, path, server }) => {
-    assert.equal(await controlAnswers(host.net, path), true);
-    await assert.rejects(claimControl(host, path, "./weft.db"), /Weft already runs with this state \("\.\/weft\.db"\)/);
+    assert.equal(await controlAnswers(host, path, state), "weft");
+    await assert.rejects(claimControl(host, path, state), /Weft already runs with this state \("\/state\/weft\.db"\)/);
     await server.close();
-    assert.equal(await controlAnswers(host.net, path), false);
-    await claimControl(host, path, "./weft.db");
+    assert.equal(await controlAnswers(host, path, state), "nobody");
+    await claimControl(host, path, state);
   }));
 
 Deno.test("claimControl() replaces a socket that a killed process left, and nothing else", async () => {
   using simulation = createSimulation({ seed: 1 });
-  const host = simulation.host("here");
-  const path = "/state/weft.db.sock";
-  const removed: string[] = [];
-  const claim = (kind: FileStat["kind"]): Promise<void> => {
-    const disk = {
-      lstat: () => Promise.resolve({ kind, size: 0, modified: 0, owner: 1_000, access: 0o600 }),
-      remove: (path: string) => Promise.resolve(void removed.push(path)),
-    } as Pick<Disk, "lstat" | "remove"> as Disk;
-    const { clock, random, net, db } = host;
-    return simulation.complete(claimControl({ clock, random, net, db, disk }, path, "./weft.db"));
+  const here = simulation.host("here");
+  const claim = async (kind: FileStat["kind"]): Promise<readonly string[]> => {
+    const { host, done } = hostWith(here, { [socket]: { kind } });
+    await simulation.complete(claimControl(host, socket, state));
+    return done;
   };
-  await claim("other");
-  assert.deepEqual(removed, [path]);
+  assert.deepEqual(await claim("other"), [`remove ${socket}`]);
   await assert.rejects(claim("file"), /as the control socket: it is a file; move it away/);
-  assert.deepEqual(removed, [path]);
 });
 
-Deno.test("controlPath() keeps within what a socket's path may be", () => {
-  assert.equal(controlPath("/home/ada/weft.db", "/tmp"), "/home/ada/weft.db.sock");
-  const long = controlPath(`/${"x".repeat(120)}/weft.db`, "/tmp");
-  assert.match(long, /^\/tmp\/weft-[0-9a-f]{16}\.sock$/);
-  assert.notEqual(long, controlPath(`/${"y".repeat(120)}/weft.db`, "/tmp"));
+Deno.test("another user's socket is named as such and left alone; root may use that of whom the state belongs to", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const here = simulation.host("here");
+  const find = async (owner: number, stateOwner: number, user: number): Promise<unknown> => {
+    const { host, done } = hostWith(here, { [socket]: { owner }, [state]: { owner: stateOwner } }, user);
+    const found = await simulation.complete(controlAnswers(host, socket, state));
+    assert.deepEqual(done, []);
+    return found;
+  };
+  await assert.rejects(find(1_001, 1_001, 1_000), /belongs to another user \(number 1001\)/);
+  await assert.rejects(find(1_001, 0, 0), /belongs to another user \(number 1001\)/);
+  assert.equal(await find(1_001, 1_001, 0), "nobody");
+  assert.equal(await find(1_000, 0, 1_000), "nobody");
+});
+
+Deno.test("what answers and is no Weft, or never answers, is no stale socket", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const host = simulation.host("here");
+  const claim = async (answer: () => Response | Promise<Response>): Promise<void> => {
+    const server = await simulation.complete(host.net.serve({ path: socket }, answer));
+    const claimed = simulation.complete(claimControl(host, socket, state));
+    await claimed.finally(() => simulation.complete(server.close()));
+  };
+  await assert.rejects(
+    claim(() => new Response("hello")),
+    /holds "\/state\/weft\.db\.sock" doesn't answer as Weft does/,
+  );
+  await assert.rejects(claim(() => new Response("{}")), /it says no version/);
+  await assert.rejects(claim(() => new Promise(() => {})), /no answer within 5 s/);
+});
+
+Deno.test("where the state's path is too long for a socket, it stands in a folder that is the user's alone", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const here = simulation.host("here");
+  const long = `/${"x".repeat(120)}/weft.db`;
+  const place = (stats: Record<string, Partial<FileStat>>, of = long) => {
+    const { host } = hostWith(here, stats);
+    return simulation.complete(controlPath(host.disk, of, "/tmp"));
+  };
+  const folder = (access: number, owner = 1_000) => ({ kind: "directory" as const, access, owner });
+  assert.equal(await place({}, "/home/ada/weft.db"), "/home/ada/weft.db.sock");
+  assert.match(await place({}), /^\/tmp\/weft-1000\/weft-[0-9a-f]{16}\.sock$/);
+  assert.match(await place({ "/run/user/1000": folder(0o700) }), /^\/run\/user\/1000\/weft-[0-9a-f]{16}\.sock$/);
+  assert.match(await place({ "/run/user/1000": folder(0o777) }), /^\/tmp\/weft-1000\//);
+  assert.match(await place({ "/tmp/weft-1000": folder(0o700) }), /^\/tmp\/weft-1000\//);
+  assert.notEqual(await place({}), await place({}, `/${"y".repeat(120)}/weft.db`));
+  const refused = /Cannot use "\/tmp\/weft-1000" for the control socket: it must be a folder that belongs to you/;
+  await assert.rejects(place({ "/tmp/weft-1000": folder(0o755) }), refused);
+  await assert.rejects(place({ "/tmp/weft-1000": folder(0o700, 1_001) }), refused);
+  await assert.rejects(place({ "/tmp/weft-1000": { kind: "symlink", access: 0o777 } }), refused);
+});
+
+Deno.test("the folder for the socket is made for one user, and looked at once it is there", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const here = simulation.host("here");
+  const path = "/tmp/weft-1000/weft-0.sock";
+  const folder = { kind: "directory" as const, access: 0o700 };
+  const mine = hostWith(here, { "/tmp/weft-1000": folder });
+  await simulation.complete(claimControl(mine.host, path, state));
+  assert.deepEqual(mine.done, ["make /tmp/weft-1000"]);
+  // Another one was faster.
+  const taken = hostWith(here, { "/tmp/weft-1000": { ...folder, owner: 1_001 } });
+  await assert.rejects(simulation.complete(claimControl(taken.host, path, state)), /belongs to you and is closed/);
+});
+
+Deno.test("an answer that isn't what Weft says is an error that names the key, and never data", async () => {
+  using simulation = createSimulation({ seed: 1 });
+  const host = simulation.host("here");
+  let body = "";
+  await simulation.complete(host.net.serve({ path: socket }, () => new Response(body)));
+  const client = connectControl(host.net, socket);
+  const { id: _, ...nameless } = emptySwarm;
+  const asked: [answer: unknown, ask: () => Promise<unknown>, expected: RegExp][] = [
+    [
+      "hello",
+      () => client.add({ source: magnet }),
+      /Cannot understand what answers at "\/state\/weft\.db\.sock": it must/,
+    ],
+    [{}, () => client.snapshot(), /"sequence" must be a number from 0 up; is it the same version of Weft\?/],
+    [nameless, () => client.add({ source: magnet }), /"id" must be text/],
+    [{ ...emptySwarm, state: "sleeping" }, () => client.swarm("0123"), /"state" must be "metadata" or/],
+    [{ ...emptySwarm, peers: [{}] }, () => client.swarm("0123"), /"peers\[0\]\.address" must be text/],
+    [{ changes: [{ action: "eat", what: "x" }] }, () => client.reload(), /"changes\[0\]\.action" must be "add" or/],
+    [{ sequence: 1 }, () => client.events(new AbortController().signal).next(), /"time" must be/],
+  ];
+  for (const [answer, ask, expected] of asked) {
+    body = JSON.stringify(answer) + "\n";
+    await assert.rejects(
+      simulation.complete(ask()),
+      (error) => error instanceof CommandError && expected.test(error.message),
+    );
+  }
+  body = "{";
+  await assert.rejects(simulation.complete(client.snapshot()), /Cannot understand what answers/);
 });

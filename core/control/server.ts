@@ -14,7 +14,7 @@ import { CommandError, ConfigError, type Host, type HttpServer, type ReloadPlan,
 import { ProtocolError } from "../wire/mod.ts";
 import { EventStreams } from "./event_streams.ts";
 import { readAdd, readCommand, readPlan, readReload, readUpdate } from "./requests.ts";
-import { controlAnswers } from "./socket.ts";
+import { controlAnswers, makeSocketFolder } from "./socket.ts";
 
 /** Most bytes of a request: a torrent of 64 MiB in base64 fits, and no caller fills memory. */
 const MAX_BODY = 90 * 1024 * 1024;
@@ -104,13 +104,14 @@ export function controlApp(runtime: Runtime, commands: ProcessCommands): Control
 }
 
 /**
- * Makes sure that no other Weft runs with this state: the socket is the lock. A socket that nobody answers on is what
- * a killed process left behind; it is removed.
+ * Makes sure that no other Weft runs with this state: the socket is the lock. A socket that nobody serves is what a
+ * killed process of this user left behind; it is removed.
  *
- * @throws {CommandError} when another Weft answers, or something that is no socket stands there
+ * @throws {CommandError} when another Weft answers, or something that is no socket, or not this user's, stands there
  */
 export async function claimControl(host: Host, path: string, state: string): Promise<void> {
-  if (await controlAnswers(host.net, path)) {
+  await makeSocketFolder(host.disk, path, state);
+  if (await controlAnswers(host, path, state) === "weft") {
     throw new CommandError(`Weft already runs with this state ("${state}"): use "weft add", or stop it`);
   }
   const stat = await host.disk.lstat(path);

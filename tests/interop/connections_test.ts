@@ -88,7 +88,7 @@ async function transfer(lab: Lab, { transport, encryption, weft, by }: Case): Pr
     ...(leecher === ours && { downloadLimit: held }),
   });
 
-  const control = weftControl(ours.scratch);
+  const control = await weftControl(ours.scratch);
   const oursShows = async (): Promise<Kind[]> => {
     const { peers } = await control.swarm(published.infoHash);
     const carrying = peers.filter(({ downloaded, uploaded }) => downloaded + uploaded > 0);

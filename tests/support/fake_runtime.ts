@@ -149,7 +149,7 @@ export class FakeRuntime implements Runtime {
   }
 }
 
-const emptySwarm: SwarmDetail = {
+export const emptySwarm: SwarmDetail = {
   id: "",
   name: "",
   state: "downloading",

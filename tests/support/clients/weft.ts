@@ -94,8 +94,9 @@ export async function steeredWeft(site: Site, { scratch, profile, steer = {} }: 
 }
 
 /** The control interface of the Weft that runs with this scratch folder. */
-export function weftControl(scratch: string): ControlClient {
-  return connectControl(denoHost().net, controlPath(stateIn(scratch), scratch));
+export async function weftControl(scratch: string): Promise<ControlClient> {
+  const { net, disk } = denoHost();
+  return connectControl(net, await controlPath(disk, stateIn(scratch), scratch));
 }
 
 /** The lines that Weft printed with `--json`, as objects. */

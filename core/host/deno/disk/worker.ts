@@ -1,7 +1,6 @@
 /** The host's worker: hashes files and runs SQLite, so that the main thread never waits for either. @module */
 import { createHash } from "node:crypto";
-import { accessSync, chmodSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, closeSync, constants, mkdtempSync, openSync, readSync, rmdirSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { DiskError, type DiskFault } from "../../../api/host.ts"; // alone: this is loaded in workers
 import { SqlSession } from "../../sqlite.ts";
@@ -140,9 +139,14 @@ function makePrivate(path: string): void {
 
 /** SQLite calls a file or a folder that it can't write to many things, a disk error among them. */
 function refuseReadOnly(path: string): void {
-  for (const [place, what] of [[path, "it"], [dirname(path), "its folder"]]) {
+  // Tried, since Deno tells what this user may do only to who may know which one it is.
+  const tries: readonly (readonly [what: string, write: () => void])[] = [
+    ["it", () => closeSync(openSync(path, constants.O_RDWR))],
+    ["its folder", () => rmdirSync(mkdtempSync(`${path}-`))],
+  ];
+  for (const [what, write] of tries) {
     try {
-      accessSync(place, constants.W_OK);
+      write();
     } catch (error) {
       const { fault } = diskError(error, "open", path);
       if (fault !== "denied" && fault !== "readOnly") continue;
