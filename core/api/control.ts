@@ -30,6 +30,8 @@ export interface AddSwarm {
   readonly allowLocal?: boolean;
   /** What to do with data that is already there: `resume` trusts the saved state, `check` hashes it, `trust` takes it as complete. */
   readonly existing?: "resume" | "check" | "trust";
+  /** It may overwrite files that stand where its own go and aren't its own. Without it, it fails and names them. */
+  readonly force?: boolean;
   readonly limits?: SwarmLimits;
 }
 
@@ -55,6 +57,8 @@ export interface UpdateSwarm {
   readonly trackers?: readonly string[];
   /** Its trackers may be on loopback and private addresses. */
   readonly allowLocal?: boolean;
+  /** Begin anew, and overwrite the files that stand in its way. */
+  readonly force?: boolean;
   /** A key that is there and undefined (over the control socket null) lifts that limit. */
   readonly limits?: SwarmLimits;
 }
@@ -101,6 +105,8 @@ export interface SwarmSnapshot {
   readonly name: string;
   readonly state: SwarmState;
   readonly error?: string;
+  /** The files that it failed for: they stand where its own go, and it may not overwrite them without `force`. */
+  readonly obstacles?: readonly string[];
   readonly origin: "profile" | "user";
   readonly path: string;
   readonly private: boolean;

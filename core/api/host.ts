@@ -189,6 +189,8 @@ export interface FileStat {
   /** The number of the user it belongs to, and what who may do (the last nine bits of its mode). */
   readonly owner: number;
   readonly access: number;
+  /** Which file it is: paths with the same one lead to the same bytes. Absent where the disk doesn't tell. */
+  readonly id?: string;
 }
 
 /** An open file. Reads and writes are positional; any number may run at once. */
@@ -215,7 +217,8 @@ export interface FileRange {
 export interface Disk {
   /** The number of the user whose files this process makes; undefined where that can't be found out. */
   user(): Promise<number | undefined>;
-  open(path: string, options: { write: boolean; create?: boolean }): Promise<DiskFile>;
+  /** With `create` what isn't there is made; with `"new"` what is there is refused, as `exists`. */
+  open(path: string, options: { write: boolean; create?: boolean | "new" }): Promise<DiskFile>;
   /** What is at `path` itself (a symlink is not followed), or undefined. */
   lstat(path: string): Promise<FileStat | undefined>;
   stat(path: string): Promise<FileStat | undefined>;
@@ -345,6 +348,8 @@ export interface Terminal {
   readonly columns: number;
   out(text: string): void;
   error(text: string): void;
+  /** Asks whoever sits in front of it for a line; undefined where nobody does, or it ends without one. */
+  ask(question: string): Promise<string | undefined>;
   /** Calls `run` on a signal until the result is disposed. */
   onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP", run: () => void): Disposable;
 }

@@ -47,6 +47,8 @@ export interface SwarmSetting {
   readonly paused: boolean;
   readonly peers: readonly string[];
   readonly allowLocal: boolean;
+  /** It may overwrite files that stand where its own go. */
+  readonly force?: boolean;
   readonly down?: number;
   readonly up?: number;
   readonly ratio?: number;

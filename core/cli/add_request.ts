@@ -12,6 +12,7 @@ export interface AddOptions {
   readonly down?: number;
   readonly up?: number;
   readonly allowLocal?: true;
+  readonly force?: true;
 }
 
 /** The request to download `read` into the folder `path` (the runtime's own if not given). */
@@ -29,6 +30,7 @@ export function addRequest(read: TorrentSource, options: AddOptions, path?: stri
     ...(options.sequential && { sequential: true }),
     ...(options.peer && { peers: options.peer }),
     ...(options.allowLocal && { allowLocal: true }),
+    ...(options.force && { force: true }),
     ...((down !== undefined || up !== undefined) && { limits: withoutUndefined({ down, up }) }),
   };
 }
@@ -52,5 +54,6 @@ export async function addOrResume(runtime: Runtime, request: AddSwarm, key: stri
     sequential: request.sequential ?? false,
     allowLocal: request.allowLocal ?? false,
     limits: { down: undefined, up: undefined, ...request.limits },
+    ...(request.force && { force: true }),
   });
 }

@@ -211,6 +211,24 @@ Deno.test("get exits 1 with the reason when the swarm fails, even when state can
     assert.match(world.terminal.errors, /weft: database or disk is full\nweft: data: failed: No space left/);
   }));
 
+for (const [answer, code] of [["y", 0], ["n", 1]] as const) {
+  Deno.test(`get asks before it overwrites, and "${answer}" is taken for what it says`, () =>
+    inWorld(async (world) => {
+      await makeTorrent(world);
+      const { simulation, weft, runtime, terminal } = world;
+      terminal.answers.push(answer);
+      const exit = weft("get", "data.torrent", "--out", "got");
+      await simulation.runUntil(() => runtime.swarms.size > 0);
+      runtime.update = (id, { force }) => {
+        if (force) runtime.change({ state: "seeding", error: undefined, obstacles: undefined });
+        return Promise.resolve(runtime.swarm(id));
+      };
+      runtime.change({ state: "failed", error: "it is in the way", obstacles: ["/home/got/data"] });
+      assert.equal(await simulation.complete(exit), code);
+      assert.match(terminal.output, /aren't this torrent's:\n {2}\/home\/got\/data\nOverwrite them\? \(y or n\)/);
+    }, { interactive: true }));
+}
+
 Deno.test("a folder that can't hold state is an error that says where else it can be", () =>
   inWorld(async (world) => {
     await makeTorrent(world);

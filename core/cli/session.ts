@@ -28,6 +28,8 @@ export interface Session {
    * process says `stop`. `done` is asked after every event of a swarm's state, and now and then.
    */
   follow<T>(done: () => T | undefined): Promise<T | undefined>;
+  /** Asks the user; undefined where nobody sits at a terminal, or the user interrupts. */
+  ask(question: string): Promise<string | undefined>;
 }
 
 /** How a session reports, and whether it follows a profile. */
@@ -145,7 +147,7 @@ async function startOrExplain(
 }
 
 function newSession(
-  { host: { clock } }: Context,
+  { host: { clock }, terminal }: Context,
   runtime: Runtime,
   reporter: Reporter,
   interrupted: AbortSignal,
@@ -154,6 +156,16 @@ function newSession(
   return {
     runtime,
     reporter,
+    async ask(question: string): Promise<string | undefined> {
+      const interruption = Promise.withResolvers<undefined>();
+      const interrupt = (): void => interruption.resolve(undefined);
+      interrupted.addEventListener("abort", interrupt);
+      try {
+        return interrupted.aborted ? undefined : await Promise.race([terminal.ask(question), interruption.promise]);
+      } finally {
+        interrupted.removeEventListener("abort", interrupt);
+      }
+    },
     async follow<T>(done: () => T | undefined): Promise<T | undefined> {
       const settled = Promise.withResolvers<T | undefined>();
       const look = (): void => {

@@ -196,7 +196,7 @@ function reportRepeatedSwarms(list: ConfigNode): void {
 }
 
 function swarmSetting(swarm: Decoded<typeof swarmSchema>): SwarmSetting {
-  const { add, path, select, sequential, paused, peers, allow_local, limits } = swarm;
+  const { add, path, select, sequential, paused, peers, allow_local, force, limits } = swarm;
   const { down, up, ratio, seed_time } = limits;
   const named = peers.map(({ host, port }) => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
   const allowLocal = allow_local;
@@ -208,6 +208,7 @@ function swarmSetting(swarm: Decoded<typeof swarmSchema>): SwarmSetting {
     paused,
     peers: named,
     allowLocal,
+    ...(force && { force }),
     down,
     up,
     ratio,

@@ -40,6 +40,7 @@ export const swarmSchema = object({
   paused: boolean({ default: false }),
   peers: list(hostPort(), { default: [] }),
   allow_local: boolean({ default: false }),
+  force: boolean({ default: false }),
   limits: object(sharedLimits),
 });
 

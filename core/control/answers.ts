@@ -44,6 +44,7 @@ const swarmShape: Shape<SwarmSnapshot> = {
   name: text,
   state: oneOf("metadata", "checking", "downloading", "seeding", "finished", "paused", "failed"),
   error: optional(text),
+  obstacles: optional(listOf(text)),
   origin: oneOf("profile", "user"),
   path: text,
   private: flag,

@@ -41,6 +41,7 @@ const changes = {
   sequential: flag,
   trackers: listOf(text),
   allowLocal: flag,
+  force: flag,
   limits,
 };
 const addShape: Shape = {

@@ -430,6 +430,17 @@ conform("a file reads back what was written, anywhere in it", async (host, direc
   await assert.rejects(host.disk.readFile(path, { maxBytes: 1 }), diskFault("io", path));
 });
 
+conform("a new file is made only where nothing stands, and what is the same file says so", async (host, directory) => {
+  const path = `${directory}/new`;
+  await (await host.disk.open(path, { write: true, create: "new" })).close();
+  await assert.rejects(host.disk.open(path, { write: true, create: "new" }), diskFault("exists", path));
+  await (await host.disk.open(`${path}2`, { write: true, create: "new" })).close();
+  const ids = await Promise.all(
+    [path, `${directory}/./new`, `${path}2`].map(async (at) => (await host.disk.lstat(at))!.id),
+  );
+  assert.ok(ids[0] !== undefined && ids[0] === ids[1] && ids[0] !== ids[2], `ids are ${ids}`);
+});
+
 conform("opening says what is wrong and where", async (host, directory) => {
   const missing = `${directory}/missing`;
   await assert.rejects(host.disk.open(missing, { write: false }), diskFault("notFound", missing));

@@ -76,7 +76,8 @@ export class SwarmKeeper {
     // Two at once, or one while it is still being removed, would share its files and its record.
     return await this.#alone(key, source.name, async () => {
       await this.#kernel.state.saveSwarm(record);
-      return snapshotOf(this.#begin(record, source, request.existing ?? "resume"), this.#kernel.host.clock.now());
+      const { existing, force } = request;
+      return snapshotOf(this.#begin(record, source, { existing, force }), this.#kernel.host.clock.now());
     });
   }
 
@@ -86,8 +87,9 @@ export class SwarmKeeper {
     await this.#alone(key, swarm.name, async () => {
       this.#swarms.delete(swarm);
       await swarm.stop();
+      const data = options.deleteData ? await swarm.data() : undefined;
       await this.#kernel.state.removeSwarm(key);
-      if (options.deleteData) await swarm.deleteData();
+      await data?.delete();
       this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
     });
   }
@@ -100,6 +102,7 @@ export class SwarmKeeper {
     const priorities = { ...change.select && swarm.prioritiesOf(change.select), ...change.priorities };
     if (Object.keys(priorities).length > 0) await swarm.setPriorities(priorities);
     if (change.paused !== undefined) await swarm.setPaused(change.paused);
+    if (change.force) await swarm.overwrite();
     return snapshotOf(swarm, this.#kernel.host.clock.now());
   }
 
@@ -141,6 +144,7 @@ export class SwarmKeeper {
       ...has("sequential") && { sequential },
       ...has("paused") && { paused },
       ...has("allowLocal") && { allowLocal },
+      ...has("force") && { force: setting.force },
       ...Object.keys(limits).some(has) && { limits },
     });
     if (has("peers")) await swarm.peers.admitNamed(peers);
@@ -148,10 +152,10 @@ export class SwarmKeeper {
   }
 
   #addProfileSwarm({ setting, source }: ProfileSwarm): Promise<SwarmSnapshot> {
-    const { path, select, sequential, paused, peers, allowLocal, down, up, ratio, seedTime } = setting;
+    const { path, select, sequential, paused, peers, allowLocal, force, down, up, ratio, seedTime } = setting;
     const limits = { down, up, ratio, seedTime };
     return this.add(
-      { source, path, select, sequential, paused, peers, allowLocal, limits, origin: "profile" },
+      { source, path, select, sequential, paused, peers, allowLocal, force, limits, origin: "profile" },
       setting,
     );
   }
@@ -163,7 +167,7 @@ export class SwarmKeeper {
         const { wireIds } = source.id;
         if (wireIds.every(({ hex }) => hex !== record.key)) throw new Error(`what is saved is ${wireIds[0].hex}`);
         if (wireIds.some(({ hex }) => this.#swarms.find(hex))) throw new Error("it is saved twice");
-        this.#begin(record, source, "resume");
+        this.#begin(record, source);
       } catch (error) {
         this.#kernel.log.error(`Cannot resume swarm ${record.key}: ${errorText(error)}`);
       }
@@ -183,7 +187,11 @@ export class SwarmKeeper {
     }
   }
 
-  #begin(record: SwarmRecord, source: SourceDescription, existing: "resume" | "check" | "trust"): Swarm {
+  #begin(
+    record: SwarmRecord,
+    source: SourceDescription,
+    { existing = "resume", force = false }: Pick<AddSwarm, "existing" | "force"> = {},
+  ): Swarm {
     const tiers = [...source.tiers, ...record.trackers.map((url) => [url])];
     const swarm = new Swarm(this.#kernel, {
       record,
@@ -194,6 +202,8 @@ export class SwarmKeeper {
       sources: source.sources,
       nodes: source.nodes,
       existing,
+      force,
+      all: () => this.#swarms.all,
       wake: () => this.#swarms.wake(swarm),
     });
     this.#swarms.add(swarm);

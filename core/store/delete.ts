@@ -1,16 +1,21 @@
 // Deletes what a torrent put on disk, and nothing else.
 import type { Disk } from "../api/mod.ts";
-import { parent, safePaths, SaveFolder } from "./paths.ts";
-import type { Layout } from "./types.ts";
+import type { Holder } from "./ownership.ts";
+import { parent, SaveFolder } from "./paths.ts";
 
-/** Deletes a torrent's files below the save folder `path`, its part file, and the folders that are empty then. */
-export async function deleteFiles(disk: Disk, layout: Layout, path: string, partFile: string): Promise<void> {
+/**
+ * Deletes `files`, whole paths of a torrent's own files, its part file, and the folders that are empty then. Nothing
+ * outside its save folder goes, whatever stands in the way.
+ */
+export async function deleteFiles(
+  disk: Disk,
+  { path, partFile }: Pick<Holder, "path" | "partFile">,
+  files: Iterable<string>,
+): Promise<void> {
   const folder = new SaveFolder(disk, path);
   const folders = new Set<string>();
-  for (const below of safePaths(layout, folder.nameOf(partFile))) {
-    if (below === undefined) continue;
-    const file = folder.resolve(below);
-    if (await folder.inspect(below)) await disk.remove(file);
+  for (const file of files) {
+    if (await folder.inspect(folder.relative(file)!)) await disk.remove(file);
     for (let at = parent(file); at.length > folder.path.length; at = parent(at)) folders.add(at);
   }
   if (await disk.lstat(partFile)) await disk.remove(partFile);

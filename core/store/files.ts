@@ -1,10 +1,12 @@
 // The files of one torrent: reads and writes by offset in the torrent, wherever the bytes live.
 import { type Clock, type Disk, DiskError, type DiskFile } from "../api/mod.ts";
+import { bytesEqual } from "../wire/mod.ts";
 import { PADDING, type Span, spansOf } from "./layout.ts";
 import { FileHandle, type OpenFiles } from "./open_files.ts";
 import { parent, type SaveFolder } from "./paths.ts";
 import type { FileHome, FileStamp } from "./records.ts";
 import type { Layout } from "./types.ts";
+import type { WriteGuard } from "./write_guard.ts";
 
 // A file is looked at this often before it is read, so that one cut or replaced under us is noticed.
 const inspectInterval = 1000;
@@ -29,6 +31,7 @@ export interface TorrentFilesOptions {
   /** Where bytes of unwanted files live, at their offset in the torrent. */
   readonly partFile: string;
   readonly openFiles: OpenFiles;
+  readonly guard: WriteGuard;
   /** Called before the first write to a file that was settled; the write waits for it. */
   beforeWriting(file: number): Promise<void>;
 }
@@ -48,7 +51,7 @@ class FileState {
   inspected = -Infinity;
 }
 
-/** See the file's head. All failures are {@link DiskError}s or {@link FileChangedError}s. */
+/** See the file's head. All failures are {@link DiskError}s, {@link FileChangedError}s or those of the guard. */
 export class TorrentFiles {
   readonly #options: TorrentFilesOptions;
   readonly #states: (FileState | undefined)[];
@@ -83,9 +86,15 @@ export class TorrentFiles {
     for (const span of spansOf(this.#options.layout.files, offset, bytes.length)) {
       if (span.file === PADDING) continue;
       const part = bytes.subarray(span.offset - offset, span.offset - offset + span.length);
+      const { guard } = this.#options;
+      const inPart = this.home(span.file) === "part";
+      if (!inPart && !(guard.decided(span.file) ?? await guard.decide(span.file))) {
+        await this.#expectThere(span.file, span.position, part);
+        continue;
+      }
       if (!this.#states[span.file]!.writing) await this.announce(span.file);
-      if (this.home(span.file) === "part") await this.#writePart(span.offset, part);
-      else await this.writeFile(span.file, span.position, part);
+      if (inPart) await this.#writePart(span.offset, part);
+      else await this.#writeFile(span.file, span.position, part);
     }
   }
 
@@ -102,8 +111,13 @@ export class TorrentFiles {
     }
   }
 
-  /** Writes to the file itself, wherever its home is. It must have been announced. */
+  /** Writes to the file itself, wherever its home is. */
   async writeFile(index: number, position: number, bytes: Uint8Array): Promise<void> {
+    if (await this.#options.guard.decide(index)) await this.#writeFile(index, position, bytes);
+    else await this.#expectThere(index, position, bytes);
+  }
+
+  async #writeFile(index: number, position: number, bytes: Uint8Array): Promise<void> {
     const { folder, openFiles, paths } = this.#options;
     const state = this.#states[index]!;
     state.writes++;
@@ -206,6 +220,17 @@ export class TorrentFiles {
     return await this.#options.folder.inspect(this.#options.paths[index]!);
   }
 
+  /** Cuts off what is behind the file's end. */
+  async cut(index: number): Promise<void> {
+    const { folder, layout, paths } = this.#options;
+    const file = await folder.open(paths[index]!, true);
+    try {
+      if ((await file.stat()).size > layout.files[index].length) await file.truncate(layout.files[index].length);
+    } finally {
+      await file.close();
+    }
+  }
+
   /** Closes what wasn't used since the last call; true while some files stay open. */
   async closeIdle(): Promise<boolean> {
     return await this.#options.openFiles.closeIdle(this.#handles());
@@ -220,6 +245,19 @@ export class TorrentFiles {
   async removePart(): Promise<void> {
     await this.#options.openFiles.close(this.#part);
     if (await this.#options.disk.lstat(this.#options.partFile)) await this.#options.disk.remove(this.#options.partFile);
+  }
+
+  /** Instead of writing to a file that isn't ours to write: the same bytes must be there. */
+  async #expectThere(index: number, position: number, bytes: Uint8Array): Promise<void> {
+    const { folder, guard, paths } = this.#options;
+    const there = new Uint8Array(bytes.length);
+    const file = await folder.open(paths[index]!, false);
+    try {
+      if (await file.read(there, position) === bytes.length && bytesEqual(there, bytes)) return;
+    } finally {
+      await file.close();
+    }
+    throw guard.refusal(index);
   }
 
   async #writePart(offset: number, bytes: Uint8Array): Promise<void> {

@@ -83,7 +83,7 @@ class Folder {
 }
 
 /** What two names share that some file system takes for one. */
-function foldName(name: string): string {
+export function foldName(name: string): string {
   return name.replace(/\p{Default_Ignorable_Code_Point}/gu, "").normalize("NFC").toUpperCase().toLowerCase()
     .normalize("NFC");
 }
@@ -151,14 +151,17 @@ export class SaveFolder {
     throw new DiskError("denied", `Cannot use "${path}": it is a ${stat.kind}; move it away`);
   }
 
-  /** Opens a file; with `write` it and its folders are created. Throws {@link DiskError} like {@link inspect}. */
-  async open(safePath: string, write: boolean): Promise<DiskFile> {
+  /**
+   * Opens a file; with `write` it and its folders are created, with `"new"` only if it isn't there. Throws
+   * {@link DiskError} like {@link inspect}.
+   */
+  async open(safePath: string, write: boolean | "new"): Promise<DiskFile> {
     const path = this.resolve(safePath);
     if (!await this.inspect(safePath) && write) {
       await this.#disk.makeDirectory(parent(path));
       await this.#expectInside(parent(path));
     }
-    return await this.#disk.open(path, { write, create: write });
+    return await this.#disk.open(path, { write: write !== false, create: write });
   }
 
   /** The deepest folder that is there, by halves: a torrent may have thousands of files below hundreds of folders. */

@@ -4,13 +4,14 @@ import { Assembly } from "./assembly.ts";
 import { checkPieces } from "./check.ts";
 import { Claims } from "./claims.ts";
 import { FileChangedError, TorrentFiles } from "./files.ts";
-import { piecesOf } from "./layout.ts";
+import { PADDING, piecesOf, spansOf } from "./layout.ts";
 import { MAX_BUFFER_BYTES, type StoreMemory } from "./memory.ts";
 import { safePaths, SaveFolder } from "./paths.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import type { PieceRecords } from "./records.ts";
+import type { FileStamp, PieceRecords } from "./records.ts";
 import { dropChanged } from "./resume.ts";
 import type { Layout, PieceStore, StoreEvents } from "./types.ts";
+import { isBlank, ObstacleError, WriteGuard } from "./write_guard.ts";
 
 // Files that nobody used for this long are closed, and their stamps taken.
 const tidyInterval = 30_000;
@@ -53,10 +54,13 @@ export interface PieceStoreOptions {
 export async function openPieceStore(options: PieceStoreOptions): Promise<TorrentStore> {
   const { disk, layout, path, partFile, records, memory, wanted, log } = options;
   const folder = new SaveFolder(disk, path);
+  const paths = safePaths(layout, folder.nameOf(partFile));
+  const guard = new WriteGuard(disk, folder, paths);
   const files: TorrentFiles = new TorrentFiles({
     ...options,
     folder,
-    paths: safePaths(layout, folder.nameOf(partFile)),
+    paths,
+    guard,
     openFiles: memory.openFiles,
     beforeWriting: (file): Promise<void> => store.beforeWriting(file),
   });
@@ -69,10 +73,12 @@ export async function openPieceStore(options: PieceStoreOptions): Promise<Torren
   }
   for (const index of files.indexes) {
     const stamp = stamps.get(index);
-    if (stamp) files.resume(stamp);
-    else if (wanted?.[index] === false && !await files.exists(index).catch(() => true)) files.setHome(index, "part");
+    if (stamp) {
+      files.resume(stamp);
+      if (stamp.home === "file") guard.left(index, stamp);
+    } else if (wanted?.[index] === false && !await files.exists(index).catch(() => true)) files.setHome(index, "part");
   }
-  const store: TorrentStore = new TorrentStore(options, files, bits, dropped);
+  const store: TorrentStore = new TorrentStore(options, files, guard, bits, dropped);
   // What became wanted since it was saved moves now; a disk that refuses is told as `failed`.
   const stranded = files.indexes.some((index) => files.home(index) === "part" && wanted?.[index] !== false);
   if (stranded) await store.select(wanted ?? layout.files.map(() => true)).catch(() => {});
@@ -84,6 +90,7 @@ export async function openPieceStore(options: PieceStoreOptions): Promise<Torren
 class TorrentStore implements PieceStore {
   readonly #options: PieceStoreOptions;
   readonly #files: TorrentFiles;
+  readonly #guard: WriteGuard;
   readonly #claims: Claims;
   readonly #assembly: Assembly;
   readonly #readAhead: ReadAhead;
@@ -99,10 +106,17 @@ class TorrentStore implements PieceStore {
   /** Selecting and checking take turns. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(options: PieceStoreOptions, files: TorrentFiles, bits: Bitfield, dropped: ReadonlySet<number>) {
+  constructor(
+    options: PieceStoreOptions,
+    files: TorrentFiles,
+    guard: WriteGuard,
+    bits: Bitfield,
+    dropped: ReadonlySet<number>,
+  ) {
     const { layout, clock, records, memory, events } = options;
     this.#options = options;
     this.#files = files;
+    this.#guard = guard;
     this.#wanted = options.wanted ?? layout.files.map(() => true);
     const fault = (error: unknown) => this.#fail(error);
     this.#claims = new Claims({
@@ -120,7 +134,10 @@ class TorrentStore implements PieceStore {
       files,
       clock,
       budget: memory.openPieces,
-      verified: (piece, wrong) => this.#claims.claim(piece, wrong),
+      verified: (piece, wrong) => {
+        if (this.#guard.hasStrangers) this.#adopt(piece);
+        this.#claims.claim(piece, wrong);
+      },
       failed: (piece) => events.pieceFailed(piece),
       lost: (piece) => events.pieceLost?.(piece),
       fault,
@@ -137,11 +154,37 @@ class TorrentStore implements PieceStore {
     return this.#claims.have;
   }
 
-  async hasData(): Promise<boolean> {
-    for (const index of this.#files.indexes) {
-      if (this.#options.layout.files[index].length > 0 && await this.#files.exists(index)) return true;
+  async hasUnknownData(): Promise<boolean> {
+    for (const index of this.#lacking()) {
+      const found = await this.#guard.look(index);
+      if (found === "stranger" && this.#wanted[index] && this.#hasInnerPiece(index)) return true;
+      if (this.have.empty && (found === "stranger" || found === "own")) return true;
     }
     return false;
+  }
+
+  async clearWay({ force, held }: Parameters<PieceStore["clearWay"]>[0]): Promise<void> {
+    const there: number[] = [];
+    for (const index of this.#lacking()) {
+      const found = await this.#guard.look(index);
+      if (found === "stranger" && !this.#wanted[index]) this.#files.setHome(index, "part");
+      else if (found === "stranger" || found === "own") there.push(index);
+    }
+    const shared = await held(there.map((index) => this.#files.path(index)));
+    const older: string[] = [];
+    const strangers: string[] = [];
+    for (const index of there) {
+      const path = this.#files.path(index);
+      if (shared.has(path)) {
+        this.#guard.share(index);
+        if (this.#wanted[index] && this.#lacksInnerPiece(index)) older.push(path);
+      } else if (await this.#guard.look(index) === "stranger" && !force && !await this.#mayBeOurs(index)) {
+        strangers.push(path);
+      }
+    }
+    if (strangers.length > 0) throw new ObstacleError(strangers, false);
+    if (older.length > 0) throw new ObstacleError(older, true);
+    if (force) await this.#takeOver(there.filter((index) => !shared.has(this.#files.path(index))));
   }
 
   get backlog(): boolean {
@@ -202,16 +245,19 @@ class TorrentStore implements PieceStore {
         this.#assembly.clear();
         if (!this.#failure) this.#assembly.resume();
         this.#readAhead.clear();
-        const usable = await this.#existing();
+        const stamps = await this.#existing();
+        for (const [index, stamp] of stamps) if (await this.#guard.look(index) === "own") this.#claims.stamp(stamp);
         let count = 0;
         await checkPieces({
           ...this.#options,
           files: this.#files,
-          usable,
+          usable: new Set(stamps.keys()),
           signal,
           checked: (piece, right) => {
-            if (right) this.#claims.claim(piece);
-            else this.#claims.drop([piece]);
+            if (right) {
+              this.#adopt(piece);
+              this.#claims.claim(piece);
+            } else this.#claims.drop([piece]);
             if (++count % PIECES_PER_COMMIT === 0) this.#claims.commit().catch((error) => this.#fail(error));
             onProgress(count);
           },
@@ -226,7 +272,14 @@ class TorrentStore implements PieceStore {
   trust(): Promise<void> {
     return this.#inTurn(async () => {
       const { layout } = this.#options;
-      const whole = await this.#existing((index, size) => size >= layout.files[index].length);
+      const stamps = await this.#existing();
+      const whole = new Set(
+        [...stamps.keys()].filter((index) => stamps.get(index)!.size >= layout.files[index].length),
+      );
+      for (const index of whole) {
+        this.#guard.adopt(index);
+        this.#claims.stamp(stamps.get(index)!);
+      }
       const missing = new Set<number>();
       for (const index of this.#files.indexes) {
         if (whole.has(index)) continue;
@@ -303,23 +356,81 @@ class TorrentStore implements PieceStore {
     }
   }
 
-  /** Files that are there, by index; their stamps are taken before anything is believed of them. */
-  async #existing(suits: (index: number, size: number) => boolean = () => true): Promise<Set<number>> {
-    const found = new Set<number>();
+  /** The stamps of files that are there, by index, taken before anything is believed of them. */
+  async #existing(): Promise<Map<number, FileStamp>> {
+    const stamps = new Map<number, FileStamp>();
     for (const index of this.#files.indexes) {
       const inPart = this.#files.home(index) === "part";
       if (!inPart && !await this.#files.exists(index)) continue;
       const stamp = await this.#files.settle(index);
-      if (stamp) this.#claims.stamp(stamp);
-      if (stamp && !inPart && suits(index, stamp.size)) found.add(index);
+      if (stamp && inPart) this.#claims.stamp(stamp);
+      else if (stamp) stamps.set(index, stamp);
     }
-    return found;
+    return stamps;
+  }
+
+  /** Files at their own place that lack pieces. */
+  #lacking(): number[] {
+    return this.#files.indexes.filter((index) =>
+      this.#options.layout.files[index].length > 0 && this.#files.home(index) === "file" &&
+      !this.#claims.complete(index)
+    );
+  }
+
+  /** The files of a verified piece are the torrent's own. Before it is claimed: a claim is nothing without their stamps. */
+  #adopt(piece: number): void {
+    const { layout } = this.#options;
+    for (const { file } of spansOf(layout.files, piece * layout.pieceLength, layout.pieceSize(piece))) {
+      const stamp = file !== PADDING && this.#files.home(file) === "file" ? this.#guard.adopt(file) : undefined;
+      if (stamp) this.#claims.stamp(stamp);
+    }
+  }
+
+  /** A stranger that may still turn out to be the torrent's: a blank, or one that can't be judged yet. */
+  async #mayBeOurs(index: number): Promise<boolean> {
+    const { clock, disk, layout } = this.#options;
+    const path = this.#files.path(index);
+    if (!this.#hasInnerPiece(index) && (await disk.lstat(path))?.size === layout.files[index].length) return true;
+    const blank = await isBlank(disk, path, () => clock.turn());
+    if (blank) this.#guard.adopt(index);
+    return blank;
+  }
+
+  /** The user said so: what is there may be overwritten, and is as long as it should be from now on. */
+  async #takeOver(indexes: readonly number[]): Promise<void> {
+    for (const index of indexes) {
+      this.#guard.adopt(index);
+      await this.#files.cut(index);
+    }
+    await this.#settle(indexes);
+    await this.#claims.commit();
+  }
+
+  #hasInnerPiece(index: number): boolean {
+    return this.#innerPieces(index).next().done === false;
+  }
+
+  #lacksInnerPiece(index: number): boolean {
+    for (const piece of this.#innerPieces(index)) if (!this.#claims.has(piece)) return true;
+    return false;
+  }
+
+  /** The pieces that hold bytes of this file alone. */
+  *#innerPieces(index: number): Generator<number> {
+    const { layout } = this.#options;
+    const { offset, length } = layout.files[index];
+    const [first, end] = piecesOf(layout, index);
+    for (let piece = first; piece < end; piece++) {
+      const begin = piece * layout.pieceLength;
+      if (begin >= offset && begin + layout.pieceSize(piece) <= offset + length) yield piece;
+    }
   }
 
   async #moveOutOfPart(index: number): Promise<void> {
     const { layout } = this.#options;
     const { offset, length } = layout.files[index];
     const [first, end] = piecesOf(layout, index);
+    if (!await this.#guard.decide(index)) throw this.#guard.refusal(index);
     const open = new Set(this.#assembly.open);
     const buffer = new Uint8Array(MAX_BUFFER_BYTES);
     for (let piece = first; piece < end; piece++) {
@@ -368,6 +479,8 @@ class TorrentStore implements PieceStore {
 
   #fail(error: unknown): void {
     if (error instanceof FileChangedError) this.#forget(error.file);
+    // What was to be written may be wrong: it is fetched anew before the user is told again.
+    if (error instanceof ObstacleError) { for (const piece of [...this.#assembly.open]) this.discard(piece); }
     if (this.#failure || this.#closed) return;
     const failure = this.#failure = describe(error);
     this.#assembly.halt();

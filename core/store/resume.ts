@@ -7,9 +7,8 @@
 // can't notice that somebody edited such a half-written file in place: only a check can.
 // Claims follow data into the operating system, not onto the platters: after a power cut, data that was claimed in
 // the last half minute or so may be missing. A cut file is noticed by its size; for the rest, too, there is the check.
-import type { Disk } from "../api/mod.ts";
+import type { Disk, FileStat } from "../api/mod.ts";
 import { Bitfield } from "../wire/mod.ts";
-import type { TorrentFiles } from "./files.ts";
 import { piecesOf } from "./layout.ts";
 import type { FileStamp } from "./records.ts";
 import type { Layout } from "./types.ts";
@@ -21,7 +20,7 @@ const MAX_LOOKS = 16;
 export async function dropChanged(
   disk: Disk,
   layout: Layout,
-  files: TorrentFiles,
+  files: { readonly indexes: readonly number[]; path(index: number): string },
   partFile: string,
   bits: Bitfield,
   stamps: ReadonlyMap<number, FileStamp>,
@@ -40,7 +39,7 @@ export async function dropChanged(
       const stamp = stamps.get(index);
       const holds = stamp?.home === "part"
         ? partSize >= offset + needed
-        : stamp !== undefined && await isAsLeft(disk, files.path(index), stamp, needed);
+        : stamp !== undefined && await holdsUp(disk, files.path(index), stamp, needed);
       if (holds) continue;
       for (let piece = first; piece < end; piece++) if (bits.clear(piece)) dropped.add(piece);
     }
@@ -49,10 +48,14 @@ export async function dropChanged(
   return dropped;
 }
 
-async function isAsLeft(disk: Disk, path: string, stamp: FileStamp, needed: number): Promise<boolean> {
+async function holdsUp(disk: Disk, path: string, stamp: FileStamp, needed: number): Promise<boolean> {
   // A folder that can't be entered any more is as bad as a missing file.
   const stat = await disk.lstat(path).catch(() => undefined);
-  if (stat?.kind !== "file" || stat.size < needed) return false;
+  return stat?.kind === "file" && stat.size >= needed && isAsLeft(stat, stamp);
+}
+
+/** Whether a file is as its stamp says. */
+export function isAsLeft(stat: FileStat, stamp: FileStamp): boolean {
   if (stamp.writing) return stat.size >= stamp.size && stat.modified >= stamp.modified;
   return stat.size === stamp.size && stat.modified === stamp.modified;
 }

@@ -159,6 +159,11 @@ export class TestBench {
     return await this.simulation.complete(work);
   }
 
+  /** Asks whether the wanted files may be written to. */
+  async clearWay({ force = false, held = [] }: { force?: boolean; held?: readonly string[] } = {}): Promise<void> {
+    await this.wait(this.store.clearWay({ force, held: () => Promise.resolve(new Set(held)) }));
+  }
+
   /** Writes whole pieces in order. */
   writePieces(...pieces: number[]): void {
     for (const piece of pieces) this.store.write(piece, 0, this.made.piece(piece));

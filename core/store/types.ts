@@ -66,8 +66,18 @@ export interface PieceStore {
   read(piece: number, begin: number, into: Uint8Array): true | Promise<void>;
   /** Which files are wanted, by index. Bytes of the others live in the part file; those of newly wanted ones move out of it. */
   select(wanted: readonly boolean[]): Promise<void>;
-  /** Whether any of its files is there, whatever it holds. */
-  hasData(): Promise<boolean>;
+  /** Whether files are there that nobody looked into: `check` tells what of them is right. */
+  hasUnknownData(): Promise<boolean>;
+  /**
+   * Makes sure that what stands in the way of the wanted files may be written to; call it before anything is fetched.
+   * `held` are those of the given paths that are an older torrent's too.
+   *
+   * @throws {ObstacleError} when it may not; with `force` strangers become the torrent's own, cut to their length
+   */
+  clearWay(options: {
+    readonly force: boolean;
+    held(paths: readonly string[]): Promise<ReadonlySet<string>>;
+  }): Promise<void>;
   /**
    * Hashes everything that is on disk and sets `have` to what is right. Open pieces are forgotten first, and no
    * `pieceStored` is told of what is found.

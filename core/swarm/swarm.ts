@@ -26,7 +26,16 @@ import {
   type UpdateSwarm,
   wireExtensions,
 } from "../api/mod.ts";
-import { deleteFiles, type PieceStore, sha1Layout, type SwarmRecord } from "../store/mod.ts";
+import {
+  deleteFiles,
+  heldByOthers,
+  type Holder,
+  ObstacleError,
+  ownFiles,
+  type PieceStore,
+  sha1Layout,
+  type SwarmRecord,
+} from "../store/mod.ts";
 import { encodeMetainfo, type Info, type PeerAddress, type TorrentId } from "../wire/mod.ts";
 import { Announcer } from "./trackers/announcer.ts";
 import { Discovery } from "./discovery.ts";
@@ -61,6 +70,10 @@ export interface SwarmOptions {
   readonly nodes: readonly string[];
   /** What to do with data that is there: see AddSwarm. */
   readonly existing: "resume" | "check" | "trust";
+  /** It may overwrite files that aren't its own. */
+  readonly force: boolean;
+  /** Every swarm of the runtime: they may share files. */
+  all(): Iterable<Swarm>;
   /** It has something to do: {@link Swarm.idleUntil} may have changed. */
   wake(): void;
 }
@@ -89,6 +102,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   selection: Selection | undefined;
   state: SwarmState = "paused";
   error: string | undefined;
+  /** The files that it failed for, since it may not overwrite them. */
+  obstacles: readonly string[] | undefined;
 
   readonly #kernel: Kernel;
   readonly #announcer: Announcer;
@@ -96,6 +111,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   readonly #metadata: MetadataQuest;
   readonly #tiers: readonly (readonly string[])[];
   #existing: SwarmOptions["existing"];
+  /** Files that stand in its way may be overwritten when it next begins. */
+  #force: boolean;
+  readonly #all: SwarmOptions["all"];
   /** The next time it begins, all data is hashed. */
   #checkWanted = false;
   /** What it does and did: what comes next waits for it. */
@@ -121,6 +139,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     this.#tiers = options.tiers;
     this.#grants = new TrackerGrants(kernel.egress);
     this.#existing = options.existing;
+    this.#force = options.force;
+    this.#all = options.all;
     this.ledger = new Ledger(kernel.state, options.record, (error) => {
       kernel.log.warn(`Cannot save the state of "${this.name}": ${errorText(error)}`);
     });
@@ -253,10 +273,27 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     return Math.min(this.peers.idleUntil(now), this.state === "seeding" ? this.#goalAt(now) : Infinity);
   }
 
-  /** Deletes its files; call it after {@link Swarm.stop}. */
-  async deleteData(): Promise<void> {
-    if (!this.shape) return;
-    await deleteFiles(this.#kernel.host.disk, sha1Layout(this.shape), this.record.path, this.pieces.partFile);
+  /**
+   * The files that it wrote or has pieces in, but for those that another swarm has as well, to be deleted by the function
+   * that it resolves to. Call it after {@link Swarm.stop}, and while the state still has its records.
+   */
+  async data(): Promise<{ delete(): Promise<void> }> {
+    const { holder } = this;
+    const { disk } = this.#kernel.host;
+    const files = holder ? await ownFiles(disk, holder) : [];
+    const held = holder ? await heldByOthers(disk, holder, files, this.#otherHolders()) : new Set();
+    return {
+      delete: async () => {
+        if (holder) await deleteFiles(disk, holder, files.filter((file) => !held.has(file)));
+      },
+    };
+  }
+
+  /** Begins anew, and may overwrite the files that stand in its way. */
+  async overwrite(): Promise<void> {
+    this.#force = true;
+    this.#become("checking");
+    await this.#restart(new PeerClosed("the swarm may overwrite files"));
   }
 
   // What the user wishes.
@@ -391,6 +428,25 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     return this.shape?.raw;
   }
 
+  get holder(): Holder | undefined {
+    if (!this.shape) return undefined;
+    const { record, pieces: { partFile } } = this;
+    const layout = sha1Layout(this.shape);
+    return { layout, path: record.path, partFile, records: this.#kernel.state.pieces(this.id.key) };
+  }
+
+  olderHolders(): Iterable<Holder> {
+    return this.#otherHolders(({ record: { added, key } }) =>
+      added < this.record.added || (added === this.record.added && key < this.record.key)
+    );
+  }
+
+  *#otherHolders(suits: (swarm: Swarm) => boolean = () => true): Generator<Holder> {
+    for (const swarm of this.#all()) {
+      if (swarm !== this && swarm.holder && suits(swarm)) yield swarm.holder;
+    }
+  }
+
   dialNow(plugin: string, address: PeerAddress, transport: string, namedBy: string): void {
     if (!this.private) void this.peers.dialNow(plugin, { address, namedBy }, transport);
   }
@@ -474,6 +530,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   /** It can't go on: the reason is shown, and the disk tried again later. */
   failed(error: unknown): void {
     this.error = errorText(error);
+    this.obstacles = error instanceof ObstacleError && !error.shared ? error.paths : undefined;
     this.#become("failed");
     this.#discovery.stop();
     this.sources.stop(new PeerClosed("the swarm failed"));
@@ -513,9 +570,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
         this.#learn(info);
       }
       this.#become("checking");
-      await this.pieces.open(this.shape!, this.selection!, this.#checkWanted ? "check" : this.#existing, signal);
+      const existing = this.#checkWanted ? "check" : this.#existing;
+      await this.pieces.open(this.shape!, this.selection!, { existing, force: this.#force }, signal);
       if (signal.aborted) return;
-      this.#checkWanted = false;
+      this.#checkWanted = this.#force = false;
       this.#existing = "resume";
       if (this.record.paused) {
         this.#become("paused");
@@ -524,7 +582,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
       this.#settle();
       this.#meet();
     } catch (error) {
-      if (!signal.aborted) this.failed(error);
+      if (signal.aborted) return;
+      // It waits to be told what to do, rather than for the disk.
+      if (error instanceof ObstacleError) await this.pieces.close();
+      this.failed(error);
     }
   }
 
@@ -621,7 +682,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   }
 
   #become(state: SwarmState): void {
-    if (state !== "failed") this.error = undefined;
+    if (state !== "failed") this.error = this.obstacles = undefined;
     if (state === this.state && state !== "failed") return;
     this.ledger.seeding(state === "seeding", this.clock.now());
     this.state = state;

@@ -1,9 +1,11 @@
 /** `weft get`: download one torrent. @module */
-import { formatDuration, formatSize } from "../../api/mod.ts";
+import { CommandError, formatDuration, formatSize, type SwarmSnapshot } from "../../api/mod.ts";
 import { addOrResume, addRequest } from "../add_request.ts";
 import { type Context, exitCodes } from "../environment.ts";
 import { resolvePath } from "../../config/mod.ts";
 import { listenOption, peerOption, type Program, rateOption, repeated } from "../options.ts";
+import { headline } from "../text/progress.ts";
+import { printable } from "../text/text.ts";
 import { runSession, whenComplete, whenFinished } from "../session.ts";
 import { oneSwarmSettings } from "../settings.ts";
 import { readSource } from "../source.ts";
@@ -11,6 +13,9 @@ import { readSource } from "../source.ts";
 const details = `
 Without --profile all built-in plugins run with their defaults. With it, the profile brings plugins, limits and
 egress rules; its own swarms are not started.
+
+Files of this torrent that are there already, whoever put them there, are checked and used. A file that isn't this
+torrent's is never overwritten unasked: on a terminal you are asked, elsewhere the command fails, unless --force.
 
 State (what is verified) is kept in DIR/.weft/ID.db, so that the same command resumes; remove that folder when done
 with it, or keep state elsewhere with --state.
@@ -37,6 +42,7 @@ export function addGet(program: Program, context: Context): void {
     .option("--up <rate>", "upload limit", rateOption)
     .option("--seed", "go on seeding when complete, up to the profile's ratio or seed_time if it has one")
     .option("--allow-local", "its trackers may be on loopback and private addresses")
+    .option("--force", "overwrite files that stand in the way, and cut those that are too long")
     .option("--state <file>", "where to keep state")
     .option("--json", "lines of JSON: every event, progress each second, and how it ended")
     .option("--stall", "say the main thread's worst stall at the end")
@@ -46,11 +52,20 @@ export function addGet(program: Program, context: Context): void {
       const out = resolvePath(context.cwd, options.out);
       const request = addRequest(read, options, out);
       const settings = await oneSwarmSettings(context, options, out, read.key);
-      await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
+      await runSession(context, settings, options, async ({ runtime, reporter, follow, ask }) => {
         const { id } = await addOrResume(runtime, request, read.key);
         const begun = context.host.clock.now();
-        const complete = await follow(() => whenComplete(runtime.swarm(id)));
-        if (!complete) return exitCodes.interrupted;
+        let complete: SwarmSnapshot | undefined;
+        while (!complete) {
+          const met = await follow(() => {
+            const swarm = runtime.swarm(id);
+            return swarm.obstacles ? swarm : whenComplete(swarm);
+          });
+          if (!met) return exitCodes.interrupted;
+          if (!met.obstacles) complete = met;
+          else if (await ask(overwriteQuestion(met.obstacles)) === "y") await runtime.update(id, { force: true });
+          else if (await follow(() => true)) throw new CommandError(headline(met)); // not interrupted while it was asked
+        }
         const spent = Math.round((context.host.clock.now() - begun) / 100) * 100;
         reporter.note(
           `${complete.name}: complete and verified, ${formatSize(complete.wanted)} in ${formatDuration(spent)}`,
@@ -59,4 +74,13 @@ export function addGet(program: Program, context: Context): void {
         return exitCodes.done;
       });
     });
+}
+
+/** Files listed in a question; more would push it off the screen. */
+const LISTED_FILES = 10;
+
+function overwriteQuestion(paths: readonly string[]): string {
+  const listed = paths.slice(0, LISTED_FILES).map((path) => `  ${printable(path)}\n`);
+  if (paths.length > LISTED_FILES) listed.push(`  … and ${paths.length - LISTED_FILES} more\n`);
+  return `These files are there already and aren't this torrent's:\n${listed.join("")}Overwrite them? (y or n) `;
 }

@@ -66,6 +66,7 @@ export function addRemote(program: Program, context: Context): void {
     .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)
     .option("--up <rate>", "upload limit", rateOption)
     .option("--allow-local", "its trackers may be on loopback and private addresses")
+    .option("--force", "overwrite files that stand in the way, and cut those that are too long")
     .option("--state <file>", stateHelp)
     .option("--profile <file>", profileHelp)
     .action(async (torrent, options) => {

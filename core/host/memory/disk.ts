@@ -76,9 +76,15 @@ export class MemoryDisk implements Disk {
     return Promise.resolve(USER);
   }
 
-  async open(path: string, { write, create = false }: { write: boolean; create?: boolean }): Promise<DiskFile> {
+  async open(
+    path: string,
+    { write, create = false }: { write: boolean; create?: boolean | "new" },
+  ): Promise<DiskFile> {
     await this.begin("open", path);
-    return new MemoryFile(this, path, this.#disk.tree.openFile(path, write && create), write);
+    if (create === "new" && this.#disk.tree.find(path, false)) {
+      throw new DiskError("exists", `Cannot open "${path}": it exists`);
+    }
+    return new MemoryFile(this, path, this.#disk.tree.openFile(path, write && create !== false), write);
   }
 
   async lstat(path: string): Promise<FileStat | undefined> {

@@ -199,7 +199,16 @@ export class DiskTree {
 export function statOf(node: Node): FileStat {
   const { kind, modified } = node;
   const access = kind === "directory" ? node.access : kind === "file" ? 0o644 : 0o777;
-  return { kind, size: kind === "file" ? node.bytes.size : 0, modified, owner: USER, access };
+  return { kind, size: kind === "file" ? node.bytes.size : 0, modified, owner: USER, access, id: idOf(node) };
+}
+
+const ids = new WeakMap<Node, string>();
+let nextId = 1;
+
+function idOf(node: Node): string {
+  const id = ids.get(node) ?? String(nextId++);
+  ids.set(node, id);
+  return id;
 }
 
 /** The error for a path that isn't there. */

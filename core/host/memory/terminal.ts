@@ -7,6 +7,8 @@ export class MemoryTerminal implements Terminal {
   /** Everything written so far. */
   output = "";
   errors = "";
+  /** What the user types when asked, in order. */
+  readonly answers: string[] = [];
   readonly #handlers = new Map<string, Set<() => void>>();
 
   constructor({ interactive = false, columns = 80 }: { interactive?: boolean; columns?: number } = {}) {
@@ -20,6 +22,12 @@ export class MemoryTerminal implements Terminal {
 
   error(text: string): void {
     this.errors += text;
+  }
+
+  ask(question: string): Promise<string | undefined> {
+    if (!this.interactive) return Promise.resolve(undefined);
+    this.output += question;
+    return Promise.resolve(this.answers.shift());
   }
 
   onSignal(signal: "SIGINT" | "SIGTERM" | "SIGHUP", run: () => void): Disposable {

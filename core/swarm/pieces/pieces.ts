@@ -5,7 +5,15 @@
  * @module
  */
 import { pieceFailed, pieceVerified, type TorrentId } from "../../api/mod.ts";
-import { openPieceStore, type PieceStore, sha1Layout, type StoreEvents, type SwarmRecord } from "../../store/mod.ts";
+import {
+  heldByOthers,
+  type Holder,
+  openPieceStore,
+  type PieceStore,
+  sha1Layout,
+  type StoreEvents,
+  type SwarmRecord,
+} from "../../store/mod.ts";
 import type { Info } from "../../wire/mod.ts";
 import { Blame } from "./blame.ts";
 import { blocksIn } from "./blocks.ts";
@@ -25,6 +33,10 @@ export interface PiecesSwarm {
   readonly peers: SwarmPeers;
   readonly sources: SwarmSources;
   readonly readers: FileReaders;
+  /** As its files' holder; undefined while its metadata isn't known. */
+  readonly holder: Holder | undefined;
+  /** Holders of the swarms that were added before this one. */
+  olderHolders(): Iterable<Holder>;
   wasted(bytes: number): void;
   /** Pieces came or went: the swarm may be complete, or no longer. */
   progressed(): void;
@@ -67,11 +79,16 @@ export class SwarmPieces {
     return `${this.#swarm.record.path}/.weft/${this.#swarm.id.key}.parts`;
   }
 
-  /** Opens the store, and looks at what is there as `existing` says (see AddSwarm). An abort leaves it half open: close it. */
+  /**
+   * Opens the store, and looks at what is there as `existing` and `force` say (see AddSwarm). An abort or an error leaves
+   * it half open: close it.
+   *
+   * @throws {ObstacleError} when files stand in the way
+   */
   async open(
     info: Info,
     selection: Selection,
-    existing: "resume" | "check" | "trust",
+    { existing, force }: { readonly existing: "resume" | "check" | "trust"; readonly force: boolean },
     signal: AbortSignal,
   ): Promise<void> {
     const { host, memory, state, log } = this.#kernel;
@@ -94,13 +111,17 @@ export class SwarmPieces {
     this.#info = info;
     this.store = store;
     // Files that nobody knows anything about: somebody put them there, and they may be right.
-    const unknown = existing === "resume" && store.have.empty && await store.hasData();
+    const unknown = existing === "resume" && await store.hasUnknownData();
     if (existing === "trust") await store.trust();
     else if (existing === "check" || unknown) {
       this.checked = 0;
       await store.check((pieces) => this.checked = pieces / info.pieceCount, signal);
       this.checked = undefined;
     }
+    if (signal.aborted) return;
+    const held = (paths: readonly string[]): Promise<ReadonlySet<string>> =>
+      heldByOthers(host.disk, this.#swarm.holder!, paths, this.#swarm.olderHolders());
+    await store.clearWay({ force, held });
     if (signal.aborted) return;
     // Other files may have become wanted while it opened.
     const wishes = this.#swarm.selection ?? selection;

@@ -121,11 +121,14 @@ export function fileStat(stats: fs.Stats): FileStat {
     : stats.isSymbolicLink()
     ? "symlink"
     : "other";
+  // Windows has no number for some files.
+  const id = stats.ino ? { id: `${stats.dev}:${stats.ino}` } : {};
   return {
     kind,
     size: stats.size,
     modified: Math.trunc(stats.mtimeMs),
     owner: stats.uid,
     access: stats.mode & 0o777,
+    ...id,
   };
 }

@@ -15,9 +15,13 @@ export class DenoDisk implements Disk {
     this.#workers = workers;
   }
 
-  async open(path: string, { write, create = false }: { write: boolean; create?: boolean }): Promise<DiskFile> {
+  async open(
+    path: string,
+    { write, create = false }: { write: boolean; create?: boolean | "new" },
+  ): Promise<DiskFile> {
     try {
-      return new DenoFile(path, await Deno.open(path, { read: true, write, create }));
+      const options = { read: true, write, create: create !== false, createNew: create === "new" };
+      return new DenoFile(path, await Deno.open(path, options));
     } catch (error) {
       throw diskError(error, "open", path);
     }
