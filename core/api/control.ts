@@ -281,6 +281,6 @@ export interface Runtime {
   swarm(id: string): SwarmDetail;
   /** Calls `listener` with every event after `since` (now if not given). A slow listener is not waited for. */
   subscribe(listener: (event: RuntimeEvent) => void, since?: number): Disposable;
-  /** Stops: announces `stopped`, closes peers, saves state, retires plugins. */
+  /** Stops: announces `stopped`, closes peers, saves state, retires plugins; within ten seconds, whatever hangs. */
   stop(): Promise<void>;
 }

@@ -18,6 +18,15 @@ export interface HookStats extends Readonly<CallStats> {
   readonly hook: string;
 }
 
+/** A handler of an event that has not settled. */
+export interface RunningEvent {
+  readonly plugin: string;
+  /** Milliseconds of the clock. */
+  readonly began: number;
+  /** Resolves when it has, well or not. */
+  readonly ended: Promise<void>;
+}
+
 /**
  * The hook bus: where the kernel calls plugins. Each call reads the table once, so a call under way keeps to the
  * handlers it began with while a new table is swapped in.
@@ -26,6 +35,8 @@ export interface HookStats extends Readonly<CallStats> {
  * forbidden, at a hook that refuses on failure, is refused: the handler can't say no, so nobody says yes for it.
  */
 export class Bus {
+  /** Handlers of events that have not settled. */
+  readonly #running = new Set<RunningEvent>();
   #table = HookTable.empty;
   readonly #clock: Clock;
   readonly #failures: FailureLog | undefined;
@@ -122,6 +133,11 @@ export class Bus {
     return from(0)(input);
   }
 
+  /** Handlers of events that have not settled: nobody waits for them, but who stops may. */
+  get running(): readonly RunningEvent[] {
+    return [...this.#running];
+  }
+
   /** The value that a plugin provides under `key`, if any. */
   get<In, Out>(hook: Hook<"keyed", In, Out>, key: string): Out | undefined {
     return this.#table.value(hook, key);
@@ -147,11 +163,18 @@ export class Bus {
     return [...all.values()];
   }
 
+  #await(plugin: string, ended: Promise<void>): void {
+    const running = { plugin, began: this.#clock.now(), ended };
+    this.#running.add(running);
+    void ended.then(() => this.#running.delete(running));
+  }
+
   #tell<In, Out>(registration: HandlerRegistration<"event", In, Out>, input: In): void {
     const { gate, handler, hook, owner, stats } = registration;
     if (owner.barred !== undefined) return;
     if (gate || hook.contract.deadline !== undefined) {
-      this.#run(registration, undefined, () => handler(input)).catch((error) => this.#report(registration, error));
+      const run = this.#run(registration, undefined, () => handler(input));
+      this.#await(registration.plugin, run.then(() => {}, (error) => void this.#report(registration, error)));
       return;
     }
     const began = this.#clock.now();
@@ -164,10 +187,11 @@ export class Bus {
     try {
       const result = handler(input);
       if (!(result instanceof Promise)) return done();
-      result.then(done, (error) => {
+      const ended = result.then(done, (error) => {
         done();
         this.#report(registration, error);
       });
+      this.#await(registration.plugin, ended);
     } catch (error) {
       done();
       this.#report(registration, error);

@@ -36,6 +36,8 @@ export interface Session {
 export interface SessionOptions extends ReportOptions {
   /** The profile that runs, as the user named it: SIGHUP and the control socket read it again. */
   readonly profile?: string;
+  /** The swarm that the command is about, by id: left by an earlier run, it begins as the command wishes it. */
+  readonly about?: string;
   /** Also reload when the profile, or a file of one of its plugins, changes. */
   readonly watch?: boolean;
 }
@@ -84,6 +86,7 @@ export async function runSession(
       settings,
       builtins,
       version,
+      hold: options.about,
       log: (line) => reporter.log(line),
     }, profile);
     reporter.begin();

@@ -24,6 +24,7 @@ import type { EntryPlan } from "./plan.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Scope, type ScopeHooks } from "./scope.ts";
 import type { SocketPool } from "../net/mod.ts";
+import { settledWithin } from "./patience.ts";
 import { disposeAll, type StagedEntry, stagePlugins } from "./stage.ts";
 
 /** What {@link Plugins} needs. */
@@ -123,12 +124,26 @@ export class Plugins {
     }
   }
 
-  /** Ends every plugin, also those that retire. */
-  async stop(): Promise<void> {
+  /**
+   * Ends every plugin, also those that retire, one after the other, last first.
+   *
+   * @param patience how long it may take (ms): past it, and a part of it for each, a plugin is told to end and not waited
+   * for
+   * @returns the names of those that had not ended
+   */
+  async stop(patience: number): Promise<readonly string[]> {
+    const { clock } = this.#options;
     const all = [...this.#retiring.keys(), ...this.#live];
     this.#live = [];
     for (const { timer } of this.#pauses.values()) timer.cancel();
-    await disposeAll(all);
+    const end = clock.now() + patience;
+    const ending: [string, Promise<void>][] = [];
+    for (const { scope } of all.toReversed()) {
+      const work: [string, Promise<void>] = [scope.name, scope[Symbol.asyncDispose]()];
+      ending.push(work);
+      await settledWithin(clock, Math.min(patience / 2, end - clock.now()), [work]);
+    }
+    return await settledWithin(clock, 0, ending);
   }
 
   snapshots(): PluginSnapshot[] {

@@ -43,10 +43,17 @@ import { EventLog, plainEvent } from "./events.ts";
 import { startOrder } from "./order.ts";
 import { type EntryPlan, planEntries, planSettings } from "./plan.ts";
 import { Plugins } from "./plugins.ts";
+import { settledWithin } from "./patience.ts";
 import type { SwarmPlan } from "./profile_swarms.ts";
 import { Scope, type ScopeHooks } from "./scope.ts";
 import { SwarmKeeper } from "./swarm_keeper.ts";
 
+// How long a stop waits for each of its steps (ms), under ten seconds in all: trackers have four to be told.
+const STOP_PATIENCE = { changes: 1_000, swarms: 5_000, plugins: 2_000, state: 1_000 };
+// A handler that has been busy with an event for longer (ms) goes on as long as its plugin does.
+const RECENT_EVENT = 10_000;
+// Names in one line of the log.
+const MAX_TOLD = 10;
 // What peers don't take is for files, state, control, trackers and servers: connections that strangers open must not
 // leave Weft without the descriptor that it saves with.
 const DESCRIPTORS_PER_CONNECTION = 2;
@@ -66,6 +73,8 @@ export interface StartOptions {
   /** Plugins that may be named as the remedy for what an entry needs. */
   readonly builtins?: Builtins;
   readonly version: string;
+  /** The id of a swarm that, if an earlier run left it, begins with its first update: with what is wished now. */
+  readonly hold?: string;
   readonly log?: (line: LogLine) => void;
 }
 
@@ -92,8 +101,7 @@ class WeftRuntime implements Runtime {
   readonly #memory: StoreMemory;
   readonly #readBuffers = new ReadBuffers();
   readonly #started: number;
-  /** Undoes what was begun, last first. */
-  readonly #undo = new AsyncDisposableStack();
+  #closeState = (): Promise<void> => Promise.resolve();
   readonly #sockets: SocketPool;
   readonly #udp: SharedUdp;
   readonly #plugins: Plugins;
@@ -145,19 +153,15 @@ class WeftRuntime implements Runtime {
     this.#limits = this.#affordable(settings.limits);
     try {
       await this.#openState();
-      // Last: trackers over UDP are told that the swarms stop.
-      this.#undo.defer(() => this.#udp.close());
-      this.#undo.defer(() => this.#plugins.stop());
       const staged = await this.#plugins.stage(settings.plugins, planEntries([], settings.plugins));
       staged.commit();
       const listeners = await this.#swarms.listeners.stage(settings.listen, staged.transports);
       listeners.commit();
-      this.#undo.defer(() => this.#swarms.stop());
       (await this.#stageUdp(settings, this.#swarms.listeners.port)).commit();
-      await this.#keeper.restore();
+      await this.#keeper.restore(this.#options.hold);
       this.#swarms.start();
     } catch (error) {
-      await this.#undo.disposeAsync();
+      await this.#end().catch(() => {});
       throw error;
     }
   }
@@ -231,9 +235,48 @@ class WeftRuntime implements Runtime {
   }
 
   stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     // What is under way is finished first: half of a reload can't be undone in order, and a swarm that is being added
     // would begin when nobody stops it any more.
-    return this.#stopping ??= this.#reloading.then(() => this.#keeper.settled()).then(() => this.#undo.disposeAsync());
+    const settled = this.#reloading.then(() => this.#keeper.settled());
+    this.#tellLeft(
+      await settledWithin(this.#host.clock, STOP_PATIENCE.changes, [["a change that is under way", settled]]),
+    );
+    await this.#end();
+  }
+
+  /**
+   * Ends what was begun, last first and step by step, each bounded: whatever hangs (trackers, plugins, the disk), this
+   * ends, and says what didn't. Rejects with what failed first, once all has been tried.
+   */
+  async #end(): Promise<void> {
+    const { clock } = this.#host;
+    const failures: unknown[] = [];
+    const endWithin = async (patience: number, works: Parameters<typeof settledWithin>[2]): Promise<void> => {
+      for (const [, work] of works) work.catch((error) => failures.push(error));
+      this.#tellLeft(await settledWithin(clock, patience, works));
+    };
+    const now = clock.now();
+    await endWithin(STOP_PATIENCE.swarms, [
+      ...this.#swarms.stop().map(([name, ended]) => [`"${name}", its trackers or files`, ended] as const),
+      // Such as one that tells the user of a download that is complete, when that ends this run.
+      ...this.#bus.running.filter(({ began }) => now - began < RECENT_EVENT)
+        .map(({ plugin, ended }) => [`what plugin "${plugin}" does about an event`, ended] as const),
+    ]);
+    this.#tellLeft((await this.#plugins.stop(STOP_PATIENCE.plugins)).map((name) => `plugin "${name}"`));
+    // Only now: trackers over UDP were told that the swarms stop.
+    this.#udp.close();
+    await endWithin(STOP_PATIENCE.state, [["the state file", this.#closeState()]]);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #tellLeft(what: readonly string[]): void {
+    const told = what.slice(0, MAX_TOLD);
+    if (what.length > told.length) told.push(`${what.length - told.length} more`);
+    if (told.length > 0) this.#kernel.log.warn(`Stopped without waiting any longer for ${told.join("; ")}`);
   }
 
   #createKernel(log: Logger): Kernel {
@@ -274,7 +317,7 @@ class WeftRuntime implements Runtime {
   async #openState(): Promise<void> {
     const { state } = this.#settings.store;
     const db = await this.#host.db.open(state);
-    this.#undo.defer(() => db.close());
+    this.#closeState = () => db.close();
     this.#state = await StateStore.open(db, (message) => this.#kernel.log.warn(message));
   }
 

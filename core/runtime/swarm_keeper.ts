@@ -21,12 +21,16 @@ import { type Kernel, snapshotOf, Swarm, type Swarms } from "../swarm/mod.ts";
 import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 
+type BeginOptions = Pick<AddSwarm, "existing" | "force">;
+
 export class SwarmKeeper {
   readonly #kernel: Kernel;
   readonly #swarms: Swarms;
   readonly #settings: () => Settings;
   /** Swarms that are being added or removed, by key, and when that has ended. */
   readonly #busy = new Map<string, Promise<unknown>>();
+  /** Swarms that were kept and have not begun: what they are to do is said first. */
+  readonly #held = new Set<Swarm>();
 
   /** @param settings the present ones: a reload replaces them */
   constructor(kernel: Kernel, swarms: Swarms, settings: () => Settings) {
@@ -35,9 +39,13 @@ export class SwarmKeeper {
     this.#settings = settings;
   }
 
-  /** Begins the swarms that were kept, and makes those of the profile what it says now: it may have been edited. */
-  async restore(): Promise<void> {
-    await this.#addKept();
+  /**
+   * Begins the swarms that were kept, and makes those of the profile what it says now: it may have been edited.
+   *
+   * @param hold the key of one that begins with its first update, and not before
+   */
+  async restore(hold?: string): Promise<void> {
+    await this.#addKept(hold);
     await this.#addFromProfile();
   }
 
@@ -86,6 +94,7 @@ export class SwarmKeeper {
     const { key } = swarm.id;
     await this.#alone(key, swarm.name, async () => {
       this.#swarms.delete(swarm);
+      this.#held.delete(swarm);
       await swarm.stop();
       const data = options.deleteData ? await swarm.data() : undefined;
       await this.#kernel.state.removeSwarm(key);
@@ -102,6 +111,7 @@ export class SwarmKeeper {
     const priorities = { ...change.select && swarm.prioritiesOf(change.select), ...change.priorities };
     if (Object.keys(priorities).length > 0) await swarm.setPriorities(priorities);
     if (change.paused !== undefined) await swarm.setPaused(change.paused);
+    if (this.#held.delete(swarm)) swarm.start();
     if (change.force) await swarm.overwrite();
     return snapshotOf(swarm, this.#kernel.host.clock.now());
   }
@@ -160,14 +170,16 @@ export class SwarmKeeper {
     );
   }
 
-  async #addKept(): Promise<void> {
+  async #addKept(hold: string | undefined): Promise<void> {
     for (const record of await this.#kernel.state.swarms()) {
       try {
         const source = describeSource(record.source);
         const { wireIds } = source.id;
         if (wireIds.every(({ hex }) => hex !== record.key)) throw new Error(`what is saved is ${wireIds[0].hex}`);
         if (wireIds.some(({ hex }) => this.#swarms.find(hex))) throw new Error("it is saved twice");
-        this.#begin(record, source);
+        const swarm = this.#create(record, source);
+        if (record.key === hold) this.#held.add(swarm);
+        else swarm.start();
       } catch (error) {
         this.#kernel.log.error(`Cannot resume swarm ${record.key}: ${errorText(error)}`);
       }
@@ -187,11 +199,14 @@ export class SwarmKeeper {
     }
   }
 
-  #begin(
-    record: SwarmRecord,
-    source: SourceDescription,
-    { existing = "resume", force = false }: Pick<AddSwarm, "existing" | "force"> = {},
-  ): Swarm {
+  #begin(record: SwarmRecord, source: SourceDescription, options?: BeginOptions): Swarm {
+    const swarm = this.#create(record, source, options);
+    swarm.start();
+    return swarm;
+  }
+
+  #create(record: SwarmRecord, source: SourceDescription, options: BeginOptions = {}): Swarm {
+    const { existing = "resume", force = false } = options;
     const tiers = [...source.tiers, ...record.trackers.map((url) => [url])];
     const swarm = new Swarm(this.#kernel, {
       record,
@@ -208,7 +223,6 @@ export class SwarmKeeper {
     });
     this.#swarms.add(swarm);
     this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
-    swarm.start();
     return swarm;
   }
 

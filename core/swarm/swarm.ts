@@ -123,6 +123,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   readonly #grants: TrackerGrants;
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
+  #begun = false;
   #stopped = false;
   #extensions: readonly ProvidedExtension[] = [];
   /** The hook table that `#extensions` was read from. */
@@ -226,8 +227,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
 
   // Its life.
 
-  /** Begins, unless it is paused. Problems become its state. */
+  /** Begins, unless it has, or is paused. Problems become its state. */
   start(): void {
+    if (this.#begun) return;
+    this.#begun = true;
     this.#life = this.#begin(this.signal);
   }
 
@@ -546,6 +549,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
    * before began, and the last word counts. Resolves when what it did has ended.
    */
   #restart(reason: Error): Promise<void> {
+    this.#begun = true;
     const rested = this.#end(reason);
     const { signal } = this.#abort = new AbortController();
     this.#life = rested.then(() => this.#begin(signal));

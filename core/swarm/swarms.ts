@@ -131,14 +131,16 @@ export class Swarms {
     this.#tick = this.#kernel.host.clock.after(TICK, tick);
   }
 
-  async stop(): Promise<void> {
+  /** Stops every swarm: each of them by name, and when it has. */
+  stop(): readonly (readonly [name: string, ended: Promise<void>])[] {
     this.#tick?.cancel();
     this.#dialTimer?.cancel();
     this.#abort.abort(new PeerClosed("this client stops"));
     this.listeners.close();
     for (const stream of this.#shaking) stream.close(new PeerClosed("this client stops"));
-    await Promise.all([...this.all].map((swarm) => swarm.stop()));
+    const stopping = [...this.all].map((swarm) => [swarm.name, swarm.stop()] as const);
     this.#awake.clear();
+    return stopping;
   }
 
   /** A swarm has something to do: it got candidates, a peer, another state or other limits. */

@@ -121,7 +121,7 @@ Deno.test("connections are shared: a few for each, the rest by need", async () =
   await simulation.run(1_010);
   // What nobody needs is there for whoever comes on its own, and a few for each in any case.
   assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [15, 5, 4]);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("a swarm with nothing to do rests, and takes part again when it wakes", async () => {
@@ -140,7 +140,7 @@ Deno.test("a swarm with nothing to do rests, and takes part again when it wakes"
   swarms.wakeAll();
   await simulation.run(1_000);
   assert.equal(all[1].ticks, 2);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("a swarm that was removed does not wake again", async () => {
@@ -151,7 +151,7 @@ Deno.test("a swarm that was removed does not wake again", async () => {
   swarms.wake(gone);
   await simulation.run(5_000);
   assert.equal(all[0].ticks, 0);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("a swarm that asks for nothing may have a few where others could use all there are", async () => {
@@ -161,7 +161,7 @@ Deno.test("a swarm that asks for nothing may have a few where others could use a
   await simulation.run(10_010);
   assert.equal(all[2].ticks, 1);
   assert.deepEqual(all.map(({ peers }) => peers.connectionShare), [10, 10, 4]);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("where there is too little for all, they take turns", async () => {
@@ -177,7 +177,7 @@ Deno.test("where there is too little for all, they take turns", async () => {
     }
   }
   assert.equal(had.size, 6, "somebody was always last");
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("dials keep to their rate and to the half-open limit, and swarms have their turns", async () => {
@@ -197,7 +197,7 @@ Deno.test("dials keep to their rate and to the half-open limit, and swarms have 
   assert.ok(dials() > 40 && dials() <= 8 + 60, `${dials()} dials`);
   const each = all.map(({ peers }) => peers.dials);
   assert.ok(Math.max(...each) - Math.min(...each) <= 2, `${each}`);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 /** Listens over the bench's transports. */
@@ -225,7 +225,7 @@ Deno.test("who connects is taken to the swarm that it names, unless it is banned
   assert.equal(await simulation.complete(join(world, banned, id)), false);
   assert.equal(await simulation.complete(join(world, peer, InfoHash.parse("ff".repeat(20)))), false);
   assert.deepEqual(all.map(({ peers }) => peers.accepted.length), [0, 1]);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
   assert.ok(all.every(({ stopped }) => stopped));
 });
 
@@ -238,7 +238,7 @@ Deno.test("beyond the limit of connections nobody is accepted", async () => {
     answers.push(await simulation.complete(join(world, simulation.host(`p${i}`), all[0].id.wireIds[0])));
   }
   assert.deepEqual(answers, [true, true, false, false]);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("one address has only so many handshakes pending, however slowly they came", async () => {
@@ -255,7 +255,7 @@ Deno.test("one address has only so many handshakes pending, however slowly they 
   // After ten seconds the first ones are given up.
   await simulation.run(10_000);
   assert.equal(swarms.connections, 0);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("an IPv6 network counts as one address, since one host may have all of it", async () => {
@@ -284,7 +284,7 @@ Deno.test("an IPv6 network counts as one address, since one host may have all of
   assert.deepEqual(closed, ["2600:1:2:3::4", "2600:1:2:3::5"]);
   comes("2600:1:2:4::1");
   assert.equal(swarms.connections, 4);
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
 Deno.test("when one address can't be listened on, none is", async () => {
@@ -296,5 +296,5 @@ Deno.test("when one address can't be listened on, none is", async () => {
   assert.deepEqual(swarms.listeners.addresses, []);
   taken.close();
   await simulation.complete(listen(world, both));
-  await simulation.complete(swarms.stop());
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });

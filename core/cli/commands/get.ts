@@ -52,7 +52,8 @@ export function addGet(program: Program, context: Context): void {
       const out = resolvePath(context.cwd, options.out);
       const request = addRequest(read, options, out);
       const settings = await oneSwarmSettings(context, options, out, read.key);
-      await runSession(context, settings, options, async ({ runtime, reporter, follow, ask }) => {
+      const session = { ...options, about: read.key };
+      await runSession(context, settings, session, async ({ runtime, reporter, follow, ask }) => {
         const { id } = await addOrResume(runtime, request, read.key);
         const begun = context.host.clock.now();
         let complete: SwarmSnapshot | undefined;

@@ -41,7 +41,8 @@ export function addSeed(program: Program, context: Context): void {
       // Else the folder would be made, for the state, wherever a slip of the pen points to.
       if ((await context.host.disk.stat(data))?.kind !== "directory") throw usageError(`There is no folder "${data}"`);
       const settings = await oneSwarmSettings(context, options, data, read.key);
-      await runSession(context, settings, options, async ({ runtime, reporter, follow }) => {
+      const session = { ...options, about: read.key };
+      await runSession(context, settings, session, async ({ runtime, reporter, follow }) => {
         // What an earlier run knew counts for nothing: the data is checked, or trusted, as it is now.
         if (runtime.snapshot().swarms.some(({ id }) => id === read.key)) await runtime.remove(read.key);
         const { id } = await runtime.add({

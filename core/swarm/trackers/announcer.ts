@@ -65,7 +65,7 @@ export const ANNOUNCE_TIMEOUT = 90_000;
 // A scrape only brings figures; milliseconds.
 const SCRAPE_TIMEOUT = 30_000;
 /** How long `stop` waits for all trackers together, in milliseconds: nobody wants to wait for them at shutdown. */
-export const STOP_TIMEOUT = 5_000;
+export const STOP_TIMEOUT = 4_000;
 
 /** The announcer of one swarm. */
 export class Announcer {
@@ -121,7 +121,7 @@ export class Announcer {
     if (this.#running) this.#announceDue();
   }
 
-  /** Tells the trackers that answered `started` that we leave, and waits for them, at most 5 seconds in all. */
+  /** Tells the trackers that answered `started` that we leave, and waits for them, at most 4 seconds in all. */
   async stop(): Promise<void> {
     if (!this.#running) return;
     this.#running = false;

@@ -229,7 +229,7 @@ Deno.test("Announcer.stop() tells the trackers that answered, asks them for no p
   assert.ok(log().includes("60 a started"));
 });
 
-Deno.test("Announcer.stop() gives up after 5 s in all, and aborts what is under way", async () => {
+Deno.test("Announcer.stop() gives up after 4 s in all, and aborts what is under way", async () => {
   const urls = ["http://a/announce", "http://b/announce", "http://c/announce"];
   const { announcer, clock, trackers, asked, found } = swarm(urls.map((url) => [url]), {
     a: works,
@@ -245,7 +245,7 @@ Deno.test("Announcer.stop() gives up after 5 s in all, and aborts what is under 
   const stopping = announcer.stop().then(() => stopped = clock.now());
   await clock.advance(10_000);
   await stopping;
-  assert.equal(stopped - MINUTE, 5_000);
+  assert.equal(stopped - MINUTE, 4_000);
   assert.equal(asked.length, 5);
   assert.ok(signals.every((signal) => signal.aborted));
   assert.equal(found.length, 2);
