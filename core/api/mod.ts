@@ -19,6 +19,7 @@ export * from "./schema_shape.ts";
 export * from "./schema_text.ts";
 export * from "./settings.ts";
 export * from "./suggest.ts";
+export * from "./token_bucket.ts";
 export * from "./tracker.ts";
 export * from "./transport.ts";
 export * from "./units.ts";

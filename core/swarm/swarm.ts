@@ -511,7 +511,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   }
 
   interestChanged(): void {
-    this.peers.rechoke(this.clock.now());
+    this.peers.interestChanged(this.clock.now());
   }
 
   piecesChanged(session: PeerSession): void {

@@ -1,5 +1,5 @@
 /** Whom to serve, and how much: budgets of queries, and which addresses have proved to be who they say. @module */
-import { holderOf, type PeerAddress } from "weft";
+import { holderOf, type PeerAddress, TokenBucket } from "weft";
 
 // Addresses that are remembered at once: a flood from forged ones must leave memory flat.
 const MAX_KNOWN = 4096;
@@ -11,25 +11,23 @@ const PROBE_INTERVAL = 60_000;
 /** Queries a second, with bursts of two seconds' worth, from one address and in all. */
 export class QueryBudget {
   readonly #perAddress: number;
-  readonly #total: number;
-  readonly #buckets = new Map<string, { left: number; at: number }>();
-  #all: { left: number; at: number };
+  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #all: TokenBucket;
 
   constructor(now: number, { perAddress, total }: { readonly perAddress: number; readonly total: number }) {
     this.#perAddress = perAddress;
-    this.#total = total;
-    this.#all = { left: total * 2, at: now };
+    this.#all = bucketOf(now, total);
   }
 
   /** Takes one query of an address out of the budget; false when there is nothing left. */
   take(now: number, from: PeerAddress): boolean {
     const holder = holderOf(from);
-    const bucket = this.#buckets.get(holder) ?? { left: this.#perAddress * 2, at: now };
+    const bucket = this.#buckets.get(holder) ?? bucketOf(now, this.#perAddress);
     this.#buckets.delete(holder);
     this.#buckets.set(holder, bucket);
     if (this.#buckets.size > MAX_KNOWN) this.#buckets.delete(this.#buckets.keys().next().value!);
     // The address first: who is past its own budget must not use up that of all.
-    return draw(bucket, now, this.#perAddress) && draw(this.#all, now, this.#total);
+    return bucket.take(now) && this.#all.take(now);
   }
 }
 
@@ -56,12 +54,9 @@ export class Proofs {
   }
 }
 
-function draw(bucket: { left: number; at: number }, now: number, rate: number): boolean {
-  bucket.left = Math.min(rate * 2, bucket.left + (now - bucket.at) / 1000 * rate);
-  bucket.at = now;
-  if (bucket.left < 1) return false;
-  bucket.left--;
-  return true;
+/** Two seconds' worth at once. */
+function bucketOf(now: number, perSecond: number): TokenBucket {
+  return new TokenBucket(now, { most: 2 * perSecond, perSecond });
 }
 
 function remember(map: Map<string, number>, key: string, now: number): void {

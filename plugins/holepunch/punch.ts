@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { type IpScope, ipScope, type PeerAddress } from "weft";
-import { Allowance } from "./allowance.ts";
+import { type IpScope, ipScope, type PeerAddress, TokenBucket } from "weft";
 import { HolepunchError, type HolepunchMessage } from "./codec.ts";
 
 /** A connected peer, as the machine sees it. */
@@ -35,21 +34,21 @@ const MAX_MEETINGS = 20;
 // Peers that are remembered to be left alone; the oldest are forgotten, so that naming many fills no memory.
 const MAX_RESTING = 1_000;
 // What we ask of one relay: far less than it would take.
-const ASKED = { most: 10, perMinute: 10 };
+const ASKED = { most: 10, perSecond: 10 / 60 };
 // What we do as a relay for one peer, and to one: a message each, so that we are no way to trouble a peer with dials.
-const RELAYED = { most: 30, perMinute: 30 };
-const TOLD = { most: 30, perMinute: 30 };
+const RELAYED = { most: 30, perSecond: 30 / 60 };
+const TOLD = { most: 30, perSecond: 30 / 60 };
 // Addresses that one peer may have us dial, and all together: those who come back under new addresses gain nothing.
-const DIALS = { most: 10, perMinute: 6 };
-const ALL_DIALS = { most: 50, perMinute: 60 };
+const DIALS = { most: 10, perSecond: 6 / 60 };
+const ALL_DIALS = { most: 50, perSecond: 60 / 60 };
 
 /** What is known of a peer. */
 interface Standing {
   offered: boolean;
-  readonly asked: Allowance;
-  readonly relayed: Allowance;
-  readonly told: Allowance;
-  readonly dials: Allowance;
+  readonly asked: TokenBucket;
+  readonly relayed: TokenBucket;
+  readonly told: TokenBucket;
+  readonly dials: TokenBucket;
 }
 
 /** A meeting that is being asked for. */
@@ -69,10 +68,10 @@ export class Punch<P extends PunchPeer> {
   readonly #meetings = new Map<string, Meeting<P>>();
   /** Until when a target is left alone, the oldest first. */
   readonly #resting = new Map<string, number>();
-  readonly #dials: Allowance;
+  readonly #dials: TokenBucket;
 
   constructor(now: number) {
-    this.#dials = new Allowance(now, ALL_DIALS);
+    this.#dials = new TokenBucket(now, ALL_DIALS);
   }
 
   /** How many peers are here. */
@@ -90,10 +89,10 @@ export class Punch<P extends PunchPeer> {
   join(now: number, peer: P): void {
     this.#peers.set(peer, {
       offered: false,
-      asked: new Allowance(now, ASKED),
-      relayed: new Allowance(now, RELAYED),
-      told: new Allowance(now, TOLD),
-      dials: new Allowance(now, DIALS),
+      asked: new TokenBucket(now, ASKED),
+      relayed: new TokenBucket(now, RELAYED),
+      told: new TokenBucket(now, TOLD),
+      dials: new TokenBucket(now, DIALS),
     });
   }
 

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { ExtensionPeer, PeerExtension, PluginScope, Timer } from "weft";
-import { Budget } from "./budget.ts";
+import { type ExtensionPeer, type PeerExtension, type PluginScope, type Timer, TokenBucket } from "weft";
 import { Roster } from "./roster.ts";
 import { PexSession, type SessionRecord, SWARM_NAMED } from "./session.ts";
 
@@ -18,7 +17,7 @@ const TICKS_FOR_ALL = 50;
 /** What all sessions of one swarm share. */
 interface SwarmPex {
   readonly roster: Roster;
-  readonly named: Budget;
+  readonly named: TokenBucket;
   /** Sessions that use it. */
   users: number;
   /** When the roster was brought up to date, in milliseconds. */
@@ -79,7 +78,7 @@ export class Exchange {
   #enter(id: string): SwarmPex {
     let swarm = this.#swarms.get(id);
     if (!swarm) {
-      const named = new Budget(this.#scope.clock.now(), SWARM_NAMED);
+      const named = new TokenBucket(this.#scope.clock.now(), SWARM_NAMED);
       this.#swarms.set(id, swarm = { roster: new Roster(), named, users: 0, lookedAt: -Infinity });
     }
     swarm.users++;

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { type PeerAddress, ProtocolError, type Random } from "weft";
-import { Budget } from "./budget.ts";
+import { type PeerAddress, ProtocolError, type Random, TokenBucket } from "weft";
 import { decodePex, encodePex, MAX_SENT, PexFlag } from "./codec.ts";
 import { nearness, type Roster, type RosterPeer } from "./roster.ts";
 
@@ -18,13 +17,13 @@ const INTERVAL_JITTER = 6_000;
 const IDLE_INTERVAL = 10_000;
 
 // Messages of a peer that are read: one a minute, with some that a slow link held up.
-const MESSAGES = { most: 3, perMinute: 1 };
+const MESSAGES = { most: 3, perSecond: 1 / 60 };
 // Messages at all. Past this it floods us, and is closed; clients that send twice as often as they should are not.
-const FLOOD = { most: 20, perMinute: 4 };
+const FLOOD = { most: 20, perSecond: 4 / 60 };
 // Peers that one peer may name: what BEP 11 allows and as much again, so that it can't fill the pool alone.
-const NAMED = { most: 200, perMinute: 100 };
+const NAMED = { most: 200, perSecond: 100 / 60 };
 /** Peers that all peers of a swarm together may name: those who come back under new addresses gain nothing. */
-export const SWARM_NAMED = { most: 2_000, perMinute: 1_000 };
+export const SWARM_NAMED = { most: 2_000, perSecond: 1_000 / 60 };
 
 /** Plain data of a session, for the next generation of the plugin. */
 export interface SessionRecord {
@@ -48,9 +47,9 @@ export interface Heard {
 export class PexSession {
   readonly heard: Heard = { messages: 0, ignored: 0, named: 0, taken: 0 };
   readonly #random: Random;
-  readonly #messages: Budget;
-  readonly #flood: Budget;
-  readonly #named: Budget;
+  readonly #messages: TokenBucket;
+  readonly #flood: TokenBucket;
+  readonly #named: TokenBucket;
   readonly #nearness: number;
   readonly #told = new Set<RosterPeer>();
   /**
@@ -73,9 +72,9 @@ export class PexSession {
   }) {
     const { now, ip, random, record } = options;
     this.#random = random;
-    this.#messages = new Budget(now, MESSAGES);
-    this.#flood = new Budget(now, FLOOD);
-    this.#named = new Budget(now, NAMED);
+    this.#messages = new TokenBucket(now, MESSAGES);
+    this.#flood = new TokenBucket(now, FLOOD);
+    this.#named = new TokenBucket(now, NAMED);
     this.#nearness = nearness(ip) ?? 0;
     this.#carried = new Set(record?.told);
     this.#sentAt = record?.sentAt;
@@ -105,22 +104,22 @@ export class PexSession {
   handleMessage(
     now: number,
     payload: Uint8Array,
-    { swarm, seeding }: { readonly swarm: Budget; readonly seeding: boolean },
+    { swarm, seeding }: { readonly swarm: TokenBucket; readonly seeding: boolean },
   ): readonly PeerAddress[] {
     const { heard } = this;
     heard.messages++;
-    if (this.#flood.take(now, 1) === 0) {
+    if (!this.#flood.take(now)) {
       throw new ProtocolError(
         `Cannot take ut_pex: expected a message a minute, and got ${heard.messages} since it began`,
       );
     }
-    if (this.#messages.take(now, 1) === 0) {
+    if (!this.#messages.take(now)) {
       heard.ignored++;
       return [];
     }
     const { added, cut } = decodePex(payload);
     const useful = seeding ? added.filter(({ flags }) => (flags & PexFlag.uploadOnly) === 0) : added;
-    const taken = useful.slice(0, swarm.take(now, this.#named.take(now, useful.length)));
+    const taken = useful.slice(0, swarm.takeUpTo(now, this.#named.takeUpTo(now, useful.length)));
     heard.named += added.length + cut;
     heard.taken += taken.length;
     return taken.map(({ address }) => address);

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type ConnectedPeer, encode, encodePeers4, type PeerAddress, peerAddress, ProtocolError } from "weft";
-import { Budget } from "./budget.ts";
+import {
+  type ConnectedPeer,
+  encode,
+  encodePeers4,
+  type PeerAddress,
+  peerAddress,
+  ProtocolError,
+  TokenBucket,
+} from "weft";
 import { contact, decodePex, encodePex, PexFlag } from "./codec.ts";
 import { Roster } from "./roster.ts";
 import { PexSession, type SessionRecord, SWARM_NAMED } from "./session.ts";
@@ -54,7 +61,10 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 const naming = (addresses: readonly PeerAddress[], flags = 0): Uint8Array =>
   encodePex(addresses.map((address) => contact(address, flags)), []);
 
-const swarm = (): { swarm: Budget; seeding: boolean } => ({ swarm: new Budget(0, SWARM_NAMED), seeding: false });
+const swarm = (): { swarm: TokenBucket; seeding: boolean } => ({
+  swarm: new TokenBucket(0, SWARM_NAMED),
+  seeding: false,
+});
 
 Deno.test("a peer that doesn't take messages is never due, and one that does is soon", () => {
   const silent = session();

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { definePlugin, object, type Plugin, wireExtensions } from "../../core/api/mod.ts";
+import { definePlugin, object, type Plugin, TokenBucket, wireExtensions } from "../../core/api/mod.ts";
 import { PeerPool } from "../../core/swarm/peers/pool.ts";
 import { decodeExtendedHandshake, encodeExtendedHandshake, peerAddress, ProtocolError } from "../../core/wire/mod.ts";
-import { Budget } from "../../plugins/pex/budget.ts";
 import { contact, decodePex, encodePex, PexFlag, type PexMessage } from "../../plugins/pex/codec.ts";
 import { PexSession, SWARM_NAMED } from "../../plugins/pex/session.ts";
 import { ScriptedPeer } from "../support/scripted_peer.ts";
@@ -245,7 +244,7 @@ Deno.test("a million peers that ever new liars name push out nobody whom others 
   const pool = new PeerPool({ random });
   const honest = Array.from({ length: 300 }, (_, i) => peerAddress(`93.184.${i >> 8}.${i & 255}`, 6881));
   for (const address of honest) pool.add(0, address, "tracker");
-  const named = new Budget(0, SWARM_NAMED);
+  const named = new TokenBucket(0, SWARM_NAMED);
   let [said, taken] = [0, 0];
   for (let liar = 0; said < 1_000_000; liar++) {
     const session = new PexSession({ now: liar * 100, ip: "192.0.2.1", random });

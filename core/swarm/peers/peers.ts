@@ -17,6 +17,7 @@ import {
   type PeerEvent,
   peerUnreachable,
   type PeerUnreachableEvent,
+  type Timer,
 } from "../../api/mod.ts";
 import { bytesEqual, holderOf, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../../wire/mod.ts";
 import { allowedFastSet } from "../session/allowed_fast.ts";
@@ -36,6 +37,8 @@ const MAX_PER_ADDRESS = 16;
 // same time doesn't try much longer.
 const MAX_URGENT = 16;
 const URGENT_TIME = 5_000;
+// Changes of interest are acted upon so often (ms): a peer that wants blocks doesn't notice, and one that flaps is no work.
+const INTEREST_INTERVAL = 100;
 // A connection this old that neither side wants anything of may be given up for another swarm's (ms).
 const IDLE_CONNECTION = 60_000;
 
@@ -75,9 +78,11 @@ export class SwarmPeers {
   /** Who sent blocks, by session: to ban them even after they left. */
   readonly #contributors = new Map<number, PeerAddress>();
   readonly #ownAddress = new OwnAddress();
-  /** While a session lives the guard lets its peer pass: what it came over may have to ask for every packet. */
   #urgent: readonly UrgentDial[] = [];
+  /** When whom to serve is decided anew; sooner where somebody came, left, or wants something else. */
   #rechokeAt = 0;
+  #rechokedAt = -Infinity;
+  #rechoke: Timer | undefined;
 
   constructor(kernel: Kernel, swarm: PeersSwarm) {
     this.#kernel = kernel;
@@ -233,8 +238,20 @@ export class SwarmPeers {
     if (this.sessions.size > this.connectionShare) this.#makeRoom(now);
   }
 
+  /** Somebody wants something, or nothing more. It is a matter of time: whoever flaps must not keep us busy. */
+  interestChanged(now: number): void {
+    if (this.#rechoke) return;
+    const wait = this.#rechokedAt + INTEREST_INTERVAL - now;
+    if (wait <= 0) return this.rechoke(now);
+    const { clock } = this.#swarm;
+    this.#rechoke = clock.after(wait, () => this.rechoke(clock.now()));
+  }
+
   /** Decides anew whom to serve. */
   rechoke(now: number): void {
+    this.#rechoke?.cancel();
+    this.#rechoke = undefined;
+    this.#rechokedAt = now;
     this.#rechokeAt = now + rechokeInterval;
     if (this.sessions.size === 0) return;
     const peers = [...this.sessions].map((session) => ({
@@ -282,6 +299,8 @@ export class SwarmPeers {
   }
 
   closeAll(reason: Error): void {
+    this.#rechoke?.cancel();
+    this.#rechoke = undefined;
     for (const session of [...this.sessions]) session.close(reason);
   }
 

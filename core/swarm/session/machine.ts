@@ -75,6 +75,22 @@ const MAX_ALLOWED_FAST = 100;
 // Extensions remembered of one peer, over all its handshakes, and bytes of a name: clients have about ten short ones.
 const MAX_EXTENSIONS = 64;
 const MAX_EXTENSION_NAME = 64;
+// What messages cost to take, in units of about a microsecond: see {@link PeerMachine.takeWork}. Blocks pay for themselves.
+const WORK = {
+  /** Parsing and a look-up. */
+  message: 1,
+  /** Another round of interest, or of requests. */
+  turn: 10,
+  /** A request that comes to nothing: given up, refused, or taken back from a queue of hundreds. */
+  request: 10,
+  /** What plugins are told. */
+  plugin: 50,
+  /** An extension handshake goes through every extension. */
+  handshake: 150,
+} as const;
+// Bytes of an extension's message, and pieces of a bitfield, that cost a unit.
+const BYTES_PER_UNIT = 32;
+const PIECES_PER_UNIT = 100;
 // Payload nobody asked for that is forgiven: cancels and timeouts cross answers on the wire.
 const MAX_UNREQUESTED = 16 * 1024 * 1024;
 
@@ -124,6 +140,7 @@ export class PeerMachine implements MessageSink {
   #begin = 0;
   #wanted = false;
   #inBlock = false;
+  #work = 0;
   /** Bytes of allowed pieces that were asked for while we choked. */
   #servedFast = 0;
   /** Our extension ids, by name, and the peer's. */
@@ -146,6 +163,13 @@ export class PeerMachine implements MessageSink {
   /** Requests under way. */
   get requested(): number {
     return this.#requests.size;
+  }
+
+  /** What the messages since the last call cost to take, in units of about a microsecond. */
+  takeWork(): number {
+    const work = this.#work;
+    this.#work = 0;
+    return work;
   }
 
   /** Takes bytes from the peer. Throws ProtocolError when it breaks the protocol: close it then. */
@@ -326,10 +350,13 @@ export class PeerMachine implements MessageSink {
 
   // What the decoder reads.
 
-  keepAlive(): void {}
+  keepAlive(): void {
+    this.#work += WORK.message;
+  }
 
   choke(): void {
     this.#spoke = true;
+    this.#work += WORK.turn;
     if (this.peerChoking) return;
     this.peerChoking = true;
     // BEP 6: with the fast extension every request is answered or rejected one by one.
@@ -342,6 +369,7 @@ export class PeerMachine implements MessageSink {
 
   unchoke(): void {
     this.#spoke = true;
+    this.#work += WORK.turn;
     if (!this.peerChoking) return;
     this.peerChoking = false;
     this.#events.unchoked();
@@ -349,6 +377,7 @@ export class PeerMachine implements MessageSink {
 
   interested(): void {
     this.#spoke = true;
+    this.#work += WORK.turn;
     if (this.peerInterested) return;
     this.peerInterested = true;
     this.#events.peerInterest(true);
@@ -356,6 +385,7 @@ export class PeerMachine implements MessageSink {
 
   notInterested(): void {
     this.#spoke = true;
+    this.#work += WORK.turn;
     if (!this.peerInterested) return;
     this.peerInterested = false;
     this.#events.peerInterest(false);
@@ -363,6 +393,7 @@ export class PeerMachine implements MessageSink {
 
   have(piece: number): void {
     this.#spoke = true;
+    this.#work += WORK.message;
     if (!this.#shape) {
       const haves = (this.#early ??= { haves: [] }).haves;
       if (haves.length >= MAX_EARLY_HAVES) {
@@ -378,6 +409,7 @@ export class PeerMachine implements MessageSink {
   bitfield(bytes: Uint8Array): void {
     // BEP 3 wants it first; aria2 also sends one later, in place of many haves.
     this.#spoke = true;
+    this.#work += WORK.turn + bytes.length * 8 / PIECES_PER_UNIT;
     if (!this.#shape) {
       this.#early = { bitfield: bytes.slice(), haves: [] };
       return;
@@ -409,13 +441,17 @@ export class PeerMachine implements MessageSink {
     this.#spoke = true;
     const request = this.#checkRange("request", piece, begin, length);
     const allowed = !this.amChoking || this.weAllowFast.has(piece) && this.#servedFast < this.#fastBudget;
-    if (!allowed || this.uploads.length >= MAX_UPLOAD_QUEUE) return this.refuse(request);
+    if (!allowed || this.uploads.length >= MAX_UPLOAD_QUEUE) {
+      this.#work += WORK.request;
+      return this.refuse(request);
+    }
     if (this.amChoking) this.#servedFast += length;
     this.uploads.push(request);
     this.#events.uploadWanted();
   }
 
   cancel(piece: number, begin: number, length: number): void {
+    this.#work += WORK.request;
     const at = this.uploads.findIndex((r) => r.piece === piece && r.begin === begin && r.length === length);
     if (at < 0) return;
     const [request] = this.uploads.splice(at, 1);
@@ -462,6 +498,7 @@ export class PeerMachine implements MessageSink {
 
   reject(piece: number, begin: number, length: number): void {
     this.#needFast("reject");
+    this.#work += WORK.request;
     this.#checkRange("reject", piece, begin, length);
     const block = Math.floor(begin / BLOCK_SIZE);
     const key = piece * this.#blocksPerPiece + block;
@@ -473,11 +510,13 @@ export class PeerMachine implements MessageSink {
 
   suggest(piece: number): void {
     this.#needFast("suggest");
+    this.#work += WORK.message;
     if (this.#shape) this.#checkPiece("suggest", piece);
   }
 
   allowedFast(piece: number): void {
     this.#needFast("allowed-fast");
+    this.#work += WORK.message;
     if (!this.#shape) return;
     this.#checkPiece("allowed-fast", piece);
     if (this.peerAllowsFast.size >= MAX_ALLOWED_FAST || this.peerAllowsFast.has(piece)) return;
@@ -486,11 +525,13 @@ export class PeerMachine implements MessageSink {
   }
 
   port(port: number): void {
+    this.#work += WORK.plugin;
     if (port > 0) this.#events.dhtPort(port);
   }
 
   extended(id: number, payload: Uint8Array): void {
     if (!this.extendedProtocol) throw new ProtocolError("Cannot take extended: the handshake didn't announce BEP 10");
+    this.#work += (id === 0 ? WORK.handshake : WORK.plugin) + payload.length / BYTES_PER_UNIT;
     if (id === 0) {
       const handshake = decodeExtendedHandshake(payload);
       const theirs = new Map(this.#theirs);
@@ -523,6 +564,7 @@ export class PeerMachine implements MessageSink {
 
   #dropRequests(): void {
     const dropped = [...this.#requests.keys()];
+    this.#work += WORK.request * dropped.length;
     this.#requests.clear();
     for (const key of dropped) {
       this.#events.requestLost(Math.floor(key / this.#blocksPerPiece), key % this.#blocksPerPiece, false);

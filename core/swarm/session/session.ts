@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ByteStream, PeerSnapshot } from "../../api/mod.ts";
+import { type ByteStream, type PeerSnapshot, TokenBucket } from "../../api/mod.ts";
 import { Bitfield, type ExtendedHandshake, type PeerAddress, peerAddress, ProtocolError } from "../../wire/mod.ts";
 import { BLOCK_SIZE, blockSize, type PieceShape } from "../pieces/blocks.ts";
 import { clientName } from "../peer_id.ts";
@@ -75,6 +75,11 @@ const MAX_REQUESTS = 500;
 const KEEP_ALIVE_INTERVAL = 90_000;
 // security.md: a peer that says nothing for so long is gone.
 const IDLE_TIMEOUT = 120_000;
+// What a peer's messages may cost, in microseconds of work: so much at once, and so much a second. Fifty that use it all up
+// take a tenth of a core.
+const WORK = { most: 20_000, perSecond: 2_000 };
+// Bytes of payload, either way, that earn a peer another microsecond: one that trades at full speed also says more.
+const BYTES_PER_WORK = 256;
 // Asked for blocks and nothing came: others may fetch them (ms).
 const REQUEST_TIMEOUT = 20_000;
 
@@ -100,6 +105,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   readonly #extensions: SessionExtensions;
   readonly #writer: SessionWriter;
   readonly #picked: number[] = [];
+  readonly #work: TokenBucket;
   #dialAddress: PeerAddress | undefined;
   #closed: Error | undefined;
   #wakeReader: (() => void) | undefined;
@@ -110,6 +116,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.origin = origin;
     this.client = clientName(origin.peerId);
     this.connectedAt = swarm.clock.now();
+    this.#work = new TokenBucket(this.connectedAt, WORK);
     this.machine = new PeerMachine({
       shape: swarm.shape,
       fast: origin.fast,
@@ -353,6 +360,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.snubbed = false;
     if (!wanted) return this.#swarm.wasted(length);
     this.useful = true;
+    this.#work.earn(length / BYTES_PER_WORK);
     this.#swarm.downloaded(length, this.machine.lastReceived);
     this.#swarm.picker!.received(piece, block, this.#swarm.blockSources, this);
   }
@@ -420,6 +428,10 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         // One that snubs us is asked again with the next tick.
         if (!this.snubbed) this.refill(now);
         this.flush();
+        this.#work.spend(now, this.machine.takeWork());
+        const debt = this.#work.debt(now);
+        // Who costs more than it is worth is read more slowly.
+        if (debt > 0) await this.#rest(debt);
         const turn = pacer.pace();
         if (turn) await turn;
       }
@@ -433,6 +445,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   #uploaded(payload: number, now: number): void {
     this.useful = true;
     this.sentSinceUnchoke += payload;
+    this.#work.earn(payload / BYTES_PER_WORK);
     this.up.add(now, payload);
     this.#swarm.uploaded(payload, now);
   }
@@ -440,8 +453,13 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   /** Waits until the limit has bytes for us, or until closed. */
   #untilGranted(): Promise<void> {
     const { clock, downLimit } = this.#swarm;
+    return this.#rest(limitWait(downLimit, clock.now(), BLOCK_SIZE));
+  }
+
+  /** Waits so many milliseconds, or until closed. */
+  #rest(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = clock.after(limitWait(downLimit, clock.now(), BLOCK_SIZE), resolve);
+      const timer = this.#swarm.clock.after(milliseconds, resolve);
       this.#wakeReader = () => {
         timer.cancel();
         resolve();

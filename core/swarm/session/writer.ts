@@ -3,6 +3,7 @@ import type { ByteStream, Clock, Timer } from "../../api/mod.ts";
 import type { PieceStore } from "../../store/mod.ts";
 import { type MessageWriter, ProtocolError } from "../../wire/mod.ts";
 import type { Pacer } from "../pacer.ts";
+import { BLOCK_SIZE } from "../pieces/blocks.ts";
 import type { BlockRequest, PeerMachine } from "./machine.ts";
 import { limitWait, type RateLimiter } from "../rate_limit.ts";
 
@@ -14,6 +15,10 @@ const BLOCK_HEADER = 13;
 const IDLE_BUFFER = 4 * 1024;
 // Messages that wait for a peer that doesn't read, in bytes: a bitfield, thousands of haves and rejects, and no end of it.
 const MAX_PENDING = 1024 * 1024;
+
+// Messages of this size (bytes) go out at once, on the upload limit's account; more of them wait for it like blocks do:
+// otherwise metadata, which anybody may ask for, would know no limit.
+const FREE_MESSAGES = 1024;
 
 /** What the writer needs of its session's swarm. */
 export interface WriterSwarm {
@@ -53,7 +58,7 @@ export class SessionWriter {
   flush(): void {
     const { pending, uploads } = this.#machine;
     if (this.#closed) return;
-    if (pending > MAX_PENDING) {
+    if (pending > MAX_PENDING && !this.#waiting) {
       return this.#events.failed(new ProtocolError(`It does not read: ${pending} bytes wait for it`));
     }
     if (!this.#writing && (pending > 0 || uploads.length > 0)) void this.#write();
@@ -69,6 +74,7 @@ export class SessionWriter {
     this.#writing = true;
     try {
       while (!this.#closed) {
+        if (!this.#charge(machine.pending)) break;
         const writer = machine.pollTransmit();
         const payload = machine.uploads.length > 0 ? await this.#addBlocks(writer) : 0;
         if (writer.length === 0) {
@@ -88,6 +94,31 @@ export class SessionWriter {
     } finally {
       this.#writing = false;
     }
+  }
+
+  /** Takes messages of so many bytes out of the upload limit; false where they have to wait for it. */
+  #charge(bytes: number): boolean {
+    const { upLimit, clock } = this.#swarm;
+    if (bytes <= FREE_MESSAGES) upLimit.giveBack(-bytes);
+    else return this.#take(bytes, clock.now(), upLimit);
+    return true;
+  }
+
+  /** Takes bytes out of the limit, or has the rest sent once they are there. */
+  #take(bytes: number, now: number, upLimit: RateLimiter): boolean {
+    // As much as anybody's block takes, or large ones would wait for ever behind small ones; the rest is owed.
+    const least = Math.min(bytes, BLOCK_SIZE);
+    const granted = upLimit.take(now, bytes, least);
+    if (granted > 0) {
+      if (granted < bytes) upLimit.giveBack(granted - bytes);
+      return true;
+    }
+    this.#waiting?.cancel();
+    this.#waiting = this.#swarm.clock.after(limitWait(upLimit, now, least), () => {
+      this.#waiting = undefined;
+      this.flush();
+    });
+    return false;
   }
 
   /** Appends blocks that the peer asked for, as many as one write carries and the limit allows. Returns payload bytes. */
@@ -114,14 +145,7 @@ export class SessionWriter {
         this.#machine.refuse(uploads.shift()!);
         continue;
       }
-      const granted = upLimit.take(clock.now(), request.length, request.length);
-      if (granted === 0) {
-        this.#waiting?.cancel();
-        this.#waiting = clock.after(limitWait(upLimit, clock.now(), request.length), () => this.flush());
-        break;
-      }
-      // A block larger than the limit can hold at once is owed.
-      if (granted < request.length) upLimit.giveBack(granted - request.length);
+      if (!this.#take(request.length, clock.now(), upLimit)) break;
       batch.push(uploads.shift()!);
       payload += request.length;
     }
