@@ -12,5 +12,5 @@ import { runScripts } from "../run_scripts.ts";
 await runScripts({
   kind: "attack",
   folder: new URL("./", import.meta.url),
-  files: {},
+  files: { descriptors: "descriptors.ts", half_body: "half_body.ts" },
 }, Deno.args);
