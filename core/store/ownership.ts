@@ -1,7 +1,8 @@
 // Which files on the disk are which torrent's. The records know, also of torrents that rest: a file has a stamp when the
 // torrent wrote it, or found a piece of it there.
 import type { Disk } from "../api/mod.ts";
-import { foldName, safeName, safePaths, SaveFolder } from "./paths.ts";
+import { namesOnDisk } from "./names.ts";
+import { foldName, safeName, SaveFolder } from "./paths.ts";
 import type { PieceRecords } from "./records.ts";
 import type { Layout } from "./types.ts";
 
@@ -20,7 +21,7 @@ export async function ownFiles(
   { layout, path, partFile, records }: Holder,
 ): Promise<string[]> {
   const folder = new SaveFolder(disk, path);
-  const paths = safePaths(layout, folder.nameOf(partFile));
+  const paths = await namesOnDisk(disk, folder, layout, folder.nameOf(partFile));
   const { stamps } = await records.load(layout.pieceCount);
   return stamps.flatMap(({ file, home }) => home === "file" && paths[file] ? [folder.resolve(paths[file])] : []);
 }

@@ -1,6 +1,7 @@
 // The one place where names from outside become paths: whatever a torrent calls its files, they stand below the save
 // folder, and every file gets a path of its own, on any file system.
 import { type Disk, DiskError, type DiskFile } from "../api/mod.ts";
+import type { FileEntry } from "../wire/mod.ts";
 import type { Layout } from "./types.ts";
 
 // Every common file system takes 255 bytes; some room is left for " (2)" and the like.
@@ -40,8 +41,7 @@ export function safePaths(
   const ours = new Set(reserved.map(foldName));
   const wished = layout.files.map((file) => {
     if (file.pad || (file.attributes.includes("l") && file.length === 0)) return undefined;
-    const below = file.path.length > 0 ? file.path : ["_"];
-    const parts = (layout.multi ? [layout.name, ...below] : [below.at(-1)!]).map(safeName);
+    const parts = wishedParts(layout, file).map(safeName);
     if (ours.has(foldName(parts[0]))) parts[0] = `_${parts[0]}`;
     return encoder.encode(parts.join("/")).length <= MAX_PATH_BYTES ? parts : [parts[0], parts.at(-1)!];
   });
@@ -49,6 +49,12 @@ export function safePaths(
   // Folders first, so that a file yields to them wherever it stands in the list.
   const folders = wished.map((parts) => parts?.slice(0, -1).reduce((at, name) => at.folder(name), root));
   return wished.map((parts, i) => parts && [...parts.slice(0, -1), folders[i]!.place(parts.at(-1)!)].join("/"));
+}
+
+/** The components of a file's path below the save folder as the torrent has them: anything may stand in them. */
+export function wishedParts(layout: Pick<Layout, "name" | "multi">, { path }: Pick<FileEntry, "path">): string[] {
+  const below = path.length > 0 ? path : ["_"];
+  return layout.multi ? [layout.name, ...below] : [below.at(-1)!];
 }
 
 /** One folder of a torrent. A tree, not a list of paths: many deep ones would take far more memory than the torrent. */

@@ -6,7 +6,8 @@ import { Claims } from "./claims.ts";
 import { FileChangedError, TorrentFiles } from "./files.ts";
 import { PADDING, piecesOf, spansOf } from "./layout.ts";
 import { MAX_BUFFER_BYTES, type StoreMemory } from "./memory.ts";
-import { safePaths, SaveFolder } from "./paths.ts";
+import { namesOnDisk } from "./names.ts";
+import { SaveFolder } from "./paths.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { FileStamp, PieceRecords } from "./records.ts";
 import { dropChanged } from "./resume.ts";
@@ -54,7 +55,7 @@ export interface PieceStoreOptions {
 export async function openPieceStore(options: PieceStoreOptions): Promise<TorrentStore> {
   const { disk, layout, path, partFile, records, memory, wanted, log } = options;
   const folder = new SaveFolder(disk, path);
-  const paths = safePaths(layout, folder.nameOf(partFile));
+  const paths = await namesOnDisk(disk, folder, layout, folder.nameOf(partFile));
   const guard = new WriteGuard(disk, folder, paths);
   const files: TorrentFiles = new TorrentFiles({
     ...options,
