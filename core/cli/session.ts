@@ -171,22 +171,25 @@ function newSession(
     },
     async follow<T>(done: () => T | undefined): Promise<T | undefined> {
       const settled = Promise.withResolvers<T | undefined>();
+      // What makes `done` throw is told as that, and not as a state beside it.
+      let refused = false;
       const look = (): void => {
         try {
           const answer = done();
           if (answer !== undefined) settled.resolve(answer);
         } catch (error) {
+          refused = true;
           settled.reject(error);
         }
       };
       const milestone = (): void => {
-        reporter.milestone(runtime.snapshot());
         look();
+        if (!refused) reporter.milestone(runtime.snapshot());
       };
       let timer: Timer;
       const tick = (): void => {
-        reporter.progress(runtime.snapshot());
         look();
+        if (!refused) reporter.progress(runtime.snapshot());
         timer = clock.after(reporter.period, tick);
       };
       const interrupt = (): void => settled.resolve(undefined);
@@ -204,7 +207,7 @@ function newSession(
       } finally {
         timer!.cancel();
         interrupted.removeEventListener("abort", interrupt);
-        reporter.progress(runtime.snapshot());
+        if (!refused) reporter.progress(runtime.snapshot());
       }
     },
   };

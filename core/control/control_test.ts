@@ -202,7 +202,7 @@ function hostWith(host: Host, stats: Record<string, Partial<FileStat>>, user = 1
     user: () => Promise.resolve(user),
     lstat: (path: string) =>
       Promise.resolve(
-        stats[path] && { kind: "other", size: 0, modified: 0, owner: 1_000, access: 0o600, ...stats[path] },
+        stats[path] && { kind: "other", size: 0, modified: 0, owner: 1_000, access: 0o600, links: 1, ...stats[path] },
       ),
     remove: (path: string) => Promise.resolve(void done.push(`remove ${path}`)),
     makeDirectory: (path: string) => Promise.resolve(void done.push(`make ${path}`)),

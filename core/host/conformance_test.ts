@@ -410,12 +410,31 @@ conform("serve answers on a Unix socket, which one server holds", async (host, d
   await again.close();
 });
 
+conform("an open file tells when it is deleted or another takes its place", async (host, directory) => {
+  const path = `${directory}/file`;
+  await host.disk.writeFile(path, encode("one"));
+  const file = await host.disk.open(path, { write: false });
+  assert.equal(file.stat().id, (await host.disk.lstat(path))!.id);
+  assert.equal(file.stat().links, 1);
+  await host.disk.writeFile(path, encode("another"));
+  assert.notEqual(file.stat().id, (await host.disk.lstat(path))!.id);
+  assert.deepEqual([file.stat().links, file.stat().size], [0, 3]);
+  await file.close();
+  assert.throws(() => file.stat(), diskFault("io", path));
+  await host.disk.makeDirectory(`${directory}/folder`);
+  await host.disk.writeFile(`${directory}/folder/file`, encode("three"));
+  const below = await host.disk.open(`${directory}/folder/file`, { write: true });
+  await host.disk.remove(`${directory}/folder`, { recursive: true });
+  assert.equal(below.stat().links, 0);
+  await below.close();
+});
+
 conform("a file reads back what was written, anywhere in it", async (host, directory) => {
   const path = `${directory}/file`;
   const file = await host.disk.open(path, { write: true, create: true });
   await Promise.all([file.write(encode("world"), 70_000), file.write(encode("hello"), 0)]);
   await file.sync();
-  assert.equal((await file.stat()).size, 70_005);
+  assert.equal(file.stat().size, 70_005);
   const into = new Uint8Array(8);
   assert.equal(await file.read(into, 70_000), 5);
   assert.equal(decode(into.subarray(0, 5)), "world");

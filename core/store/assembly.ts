@@ -24,7 +24,7 @@ export interface AssemblyOptions {
   failed(piece: number): void;
   /** The piece is empty again since the disk refused and its memory was needed. */
   lost(piece: number): void;
-  /** The disk refused; the assembly is stopped. */
+  /** The disk refused, or a file changed under us; the assembly is stopped. */
   fault(error: unknown): void;
 }
 
@@ -90,6 +90,13 @@ export class Assembly {
     if (!piece || piece.state === "verified") return false;
     this.#drop(piece);
     return true;
+  }
+
+  /** Forgets a piece in whatever state it is, since its file changed; true when there was one. */
+  forget(index: number): boolean {
+    const piece = this.#pieces.get(index);
+    if (piece) this.#drop(piece);
+    return piece !== undefined;
   }
 
   /** Judges a complete piece again whose verifier couldn't say. */
@@ -327,7 +334,7 @@ export class Assembly {
   }
 
   #fault(error: unknown): void {
-    this.halt();
+    this.#stopped = true;
     this.#options.fault(error);
   }
 

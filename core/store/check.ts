@@ -17,27 +17,29 @@ export interface CheckOptions {
   readonly files: TorrentFiles;
   readonly partFile: string;
   /** File indexes that are there and may be opened. */
-  readonly usable: ReadonlySet<number>;
-  readonly signal: AbortSignal;
-  checked(piece: number, right: boolean): void;
+  readonly usable: Pick<ReadonlySet<number>, "has">;
 }
 
-/** Judges every piece by the bytes on disk. Rejects with the signal's reason when aborted. */
-export async function checkPieces(options: CheckOptions): Promise<void> {
-  const { layout, signal, checked } = options;
-  let next = 0;
+/** Judges pieces by the bytes on disk. Rejects with the signal's reason when aborted. */
+export async function checkPieces(
+  options: CheckOptions,
+  pieces: Iterable<number>,
+  checked: (piece: number, right: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const pending = pieces[Symbol.iterator]();
   const run = async () => {
-    while (next < layout.pieceCount) {
+    for (let next = pending.next(); !next.done; next = pending.next()) {
       signal.throwIfAborted();
-      const piece = next++;
-      checked(piece, await isRight(options, piece));
+      checked(next.value, await isRight(options, next.value));
     }
   };
   await Promise.all(Array.from({ length: MAX_CHECKS }, run));
   signal.throwIfAborted();
 }
 
-async function isRight(options: CheckOptions, piece: number): Promise<boolean> {
+/** Judges one piece by its bytes on disk. */
+export async function isRight(options: CheckOptions, piece: number): Promise<boolean> {
   const { disk, layout, files, partFile, usable } = options;
   const spans = spansOf(layout.files, piece * layout.pieceLength, layout.pieceSize(piece));
   const inPart = (file: number) => files.home(file) === "part";

@@ -15,8 +15,6 @@ export interface ClaimsOptions {
   readonly records?: PieceRecords;
   /** The pieces that were committed before. */
   readonly bits?: Uint8Array;
-  /** Pieces whose claim in the records doesn't hold any more: they go with the first commit. */
-  readonly changed?: Iterable<number>;
   committed(piece: number, wrong: readonly (readonly number[])[]): void;
   /** Every piece of the file is committed now. */
   completed(file: number): void;
@@ -57,7 +55,6 @@ export class Claims {
         else this.#missing[index]++;
       }
     }
-    for (const piece of options.changed ?? []) this.#pages.add(pageOf(piece));
   }
 
   /** Whether the piece is claimed, be it committed or not. */

@@ -1,5 +1,5 @@
 // The files of one torrent: reads and writes by offset in the torrent, wherever the bytes live.
-import { type Clock, type Disk, DiskError, type DiskFile } from "../api/mod.ts";
+import { type Clock, type Disk, DiskError, type DiskFile, type FileStat } from "../api/mod.ts";
 import { bytesEqual } from "../wire/mod.ts";
 import { PADDING, type Span, spansOf } from "./layout.ts";
 import { FileHandle, type OpenFiles } from "./open_files.ts";
@@ -8,15 +8,16 @@ import type { FileHome, FileStamp } from "./records.ts";
 import type { Layout } from "./types.ts";
 import type { WriteGuard } from "./write_guard.ts";
 
-// A file is looked at this often before it is read, so that one cut or replaced under us is noticed.
+// What stands at a file's path is looked at this often while it is used. What an open file became, cut, written to or
+// deleted, is seen with each read and write: that costs a microsecond.
 const inspectInterval = 1000;
 
 /** A file was cut, replaced or removed by somebody else. */
 export class FileChangedError extends Error {
   override readonly name = "FileChangedError";
-  /** `file` is its index, undefined for the part file. */
-  constructor(readonly file: number | undefined, path: string, what: string) {
-    super(`File "${path}" changed under us: ${what}; its pieces are dropped and will be fetched again`);
+  /** `file` is its index, undefined for the part file; `replaced` says that what stands there now isn't ours. */
+  constructor(readonly file: number | undefined, path: string, what: string, readonly replaced = false) {
+    super(`File "${path}" changed under us: ${what}`);
   }
 }
 
@@ -48,6 +49,10 @@ class FileState {
   writes = 0;
   touched = true;
   modified?: number;
+  /** Counts our writes and stamps. */
+  version = 0;
+  /** Bytes that it has at least, as it was left or as far as we wrote since. */
+  size = 0;
   inspected = -Infinity;
 }
 
@@ -87,18 +92,26 @@ export class TorrentFiles {
       if (span.file === PADDING) continue;
       const part = bytes.subarray(span.offset - offset, span.offset - offset + span.length);
       const { guard } = this.#options;
-      const inPart = this.home(span.file) === "part";
+      const state = this.#states[span.file]!;
+      const inPart = state.home === "part";
       if (!inPart && !(guard.decided(span.file) ?? await guard.decide(span.file))) {
         await this.#expectThere(span.file, span.position, part);
         continue;
       }
-      if (!this.#states[span.file]!.writing) await this.announce(span.file);
+      if (!state.writing) await this.announce(span.file);
       if (inPart) await this.#writePart(span.offset, part);
-      else await this.#writeFile(span.file, span.position, part);
+      else {
+        // A file that isn't open would be made anew where it is gone.
+        if (state.size > 0) await this.inspect(span.file, state.size, !state.writer?.file);
+        await this.#writeFile(span.file, span.position, part);
+      }
     }
   }
 
-  /** Fills `into` from `offset` of the torrent. Padding reads as zeros. With `inspect`, files are looked at before. */
+  /**
+   * Fills `into` from `offset` of the torrent. Padding reads as zeros. With `inspect`, bytes of a file that changed under
+   * us are not given out: it throws {@link FileChangedError}.
+   */
   async read(offset: number, into: Uint8Array, inspect = false): Promise<void> {
     for (const span of spansOf(this.#options.layout.files, offset, into.length)) {
       const part = into.subarray(span.offset - offset, span.offset - offset + span.length);
@@ -106,7 +119,7 @@ export class TorrentFiles {
       else if (this.home(span.file) === "part") await this.#readPartWhole(span, part);
       else {
         if (inspect) await this.inspect(span.file, span.position + span.length);
-        await this.#readFile(span, part);
+        await this.#readFile(span, part, inspect);
       }
     }
   }
@@ -121,10 +134,15 @@ export class TorrentFiles {
     const { folder, openFiles, paths } = this.#options;
     const state = this.#states[index]!;
     state.writes++;
+    state.version++;
     state.touched = true;
     try {
       const open = () => folder.open(paths[index]!, true);
-      await openFiles.use(state.writer ??= new FileHandle(), open, (file) => file.write(bytes, position));
+      await openFiles.use(state.writer ??= new FileHandle(), open, async (file) => {
+        await this.#expectAsLeft(index, file.stat(), this.#least(index, 0));
+        await file.write(bytes, position);
+        state.size = Math.max(state.size, position + bytes.length);
+      });
     } finally {
       state.writes--;
     }
@@ -144,32 +162,46 @@ export class TorrentFiles {
     await state.announced;
   }
 
-  /** Throws {@link FileChangedError} unless the file is as we left it and has `needed` bytes. Looks once a second. */
-  async inspect(index: number, needed: number): Promise<void> {
+  /**
+   * Throws {@link FileChangedError} unless what stands at the file's path is as we left it and has bytes up to `end`.
+   * Looks once a second, or `now`.
+   */
+  async inspect(index: number, end: number, now = false): Promise<void> {
     const state = this.#states[index]!;
-    const now = this.#options.clock.now();
-    if (now - state.inspected < inspectInterval) return;
-    state.inspected = now;
+    const time = this.#options.clock.now();
+    if (!now && time - state.inspected < inspectInterval) return;
+    state.inspected = time;
     // A write of ours since the last look, or during this one, moves the time as well.
-    const touched = state.touched;
-    if (state.writes === 0) state.touched = false;
-    const stat = await this.#options.disk.lstat(this.path(index));
-    const fault = !stat
-      ? "it is gone"
-      : stat.kind !== "file"
-      ? `it is a ${stat.kind} now`
-      : stat.size < needed
-      ? `it has ${stat.size} bytes, at least ${needed} are needed`
-      : !touched && !state.touched && state.modified !== undefined && stat.modified !== state.modified
-      ? "somebody else wrote to it"
-      : undefined;
-    if (fault) {
-      state.inspected = -Infinity;
-      state.modified = undefined;
-      await this.#closeHandles(state);
-      throw new FileChangedError(index, this.path(index), fault);
+    const known = state.touched ? undefined : state.modified;
+    const { version } = state;
+    const needed = this.#least(index, end);
+    if (state.writes === 0) {
+      state.touched = false;
+      state.modified = known;
     }
-    if (!state.touched) state.modified = stat!.modified;
+    const stat = await this.#options.disk.lstat(this.path(index));
+    const open = (state.writer?.file ?? state.reader?.file)?.stat();
+    if (stat && open && stat.id !== open.id) await this.#throwChanged(index, "another file took its place", stat, true);
+    const alone = state.version === version;
+    await this.#expectAsLeft(index, stat, needed, alone ? known : undefined);
+    if (alone && state.writes === 0) state.modified = stat!.modified;
+  }
+
+  /** Whether something may still be written to the file without the records being told before. */
+  isWriting(index: number): boolean {
+    return this.#states[index]!.writing;
+  }
+
+  /** Forgets how a file was left, since it changed under us: what comes next is told from how it is now. */
+  async #forget(index: number, now?: FileStat): Promise<void> {
+    const state = this.#states[index]!;
+    const { reader, writer } = state;
+    state.reader = state.writer = undefined;
+    state.version++;
+    state.modified = now?.modified;
+    state.size = 0;
+    state.inspected = -Infinity;
+    for (const handle of [reader, writer]) if (handle) await this.#options.openFiles.retire(handle);
   }
 
   /** How the file is right now. `writing` says whether we may still write to it. */
@@ -185,7 +217,10 @@ export class TorrentFiles {
     const state = this.#states[stamp.file]!;
     state.home = stamp.home;
     state.writing = stamp.writing;
-    if (stamp.writing || stamp.home === "part") return;
+    state.version++;
+    if (stamp.home === "part") return;
+    state.size = stamp.size;
+    if (stamp.writing) return;
     state.modified = stamp.modified;
     state.touched = false;
   }
@@ -225,7 +260,7 @@ export class TorrentFiles {
     const { folder, layout, paths } = this.#options;
     const file = await folder.open(paths[index]!, true);
     try {
-      if ((await file.stat()).size > layout.files[index].length) await file.truncate(layout.files[index].length);
+      if (file.stat().size > layout.files[index].length) await file.truncate(layout.files[index].length);
     } finally {
       await file.close();
     }
@@ -264,22 +299,24 @@ export class TorrentFiles {
     await this.#options.openFiles.use(this.#part, () => this.#openPart(), (file) => file.write(bytes, offset));
   }
 
-  async #readFile(span: Span, into: Uint8Array): Promise<void> {
+  async #readFile({ file: index, position, length }: Span, into: Uint8Array, inspect: boolean): Promise<void> {
     const { folder, openFiles, paths } = this.#options;
-    const state = this.#states[span.file]!;
+    const state = this.#states[index]!;
     const handle = state.writer?.file ? state.writer : state.reader ??= new FileHandle();
-    const open = () => folder.open(paths[span.file]!, handle === state.writer);
-    let length: number;
+    const open = () => folder.open(paths[index]!, handle === state.writer);
     try {
-      length = await openFiles.use(handle, open, (file) => file.read(into, span.position));
+      await openFiles.use(handle, open, async (file) => {
+        const count = await file.read(into, position);
+        // After the read: whoever wrote before it has moved the time by now.
+        if (inspect || count < length) {
+          const known = state.touched ? undefined : state.modified;
+          await this.#expectAsLeft(index, file.stat(), this.#least(index, position + length), known);
+        }
+      });
     } catch (error) {
       if (!(error instanceof DiskError && error.fault === "notFound")) throw error;
-      throw new FileChangedError(span.file, this.path(span.file), "it is gone");
+      await this.#throwChanged(index, "it is gone");
     }
-    if (length === into.length) return;
-    await this.#closeHandles(state);
-    const end = span.position + length;
-    throw new FileChangedError(span.file, this.path(span.file), `it ends at ${end}, expected more`);
   }
 
   async #readPartWhole(span: Span, into: Uint8Array): Promise<void> {
@@ -295,8 +332,28 @@ export class TorrentFiles {
     return await disk.open(partFile, { write: true, create: true });
   }
 
-  async #closeHandles(state: FileState): Promise<void> {
-    for (const handle of [state.reader, state.writer]) if (handle) await this.#options.openFiles.close(handle);
+  /** Bytes that the file has at least by now: up to `end`, and what it was left with or was written since. */
+  #least(index: number, end: number): number {
+    return Math.max(end, Math.min(this.#states[index]!.size, this.#options.layout.files[index].length));
+  }
+
+  /** Throws {@link FileChangedError} unless `stat` is that of the file as we left it, last written at `modified`. */
+  async #expectAsLeft(index: number, stat: FileStat | undefined, needed: number, modified?: number): Promise<void> {
+    const fault = !stat || stat.links === 0
+      ? "it is gone"
+      : stat.kind !== "file"
+      ? `it is a ${stat.kind} now`
+      : stat.size < needed
+      ? `it has ${stat.size} bytes, at least ${needed} are expected`
+      : modified !== undefined && stat.modified !== modified
+      ? "somebody else wrote to it"
+      : undefined;
+    if (fault) await this.#throwChanged(index, fault, stat);
+  }
+
+  async #throwChanged(index: number, what: string, now?: FileStat, replaced = false): Promise<never> {
+    await this.#forget(index, now);
+    throw new FileChangedError(index, this.path(index), what, replaced);
   }
 
   *#handles(): Generator<FileHandle> {

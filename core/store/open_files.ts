@@ -10,6 +10,8 @@ export class FileHandle implements LruNode {
   file?: DiskFile;
   opening?: Promise<DiskFile>;
   users = 0;
+  /** It led to something else than it should: its file closes once nobody uses it. */
+  retired = false;
   /** Whether it was used since the last {@link OpenFiles.closeIdle}. */
   used = false;
 }
@@ -51,7 +53,8 @@ export class OpenFiles {
       return await action(file);
     } finally {
       handle.users--;
-      if (handle.users === 0 && handle.file) this.#idle.touch(handle);
+      if (handle.users === 0 && handle.retired) await this.close(handle);
+      else if (handle.users === 0 && handle.file) this.#idle.touch(handle);
       this.#wake();
     }
   }
@@ -64,6 +67,12 @@ export class OpenFiles {
     handle.file = undefined;
     this.#count--;
     await file.close();
+  }
+
+  /** Closes the file as soon as nobody uses it; who wants it again takes another handle. */
+  async retire(handle: FileHandle): Promise<void> {
+    handle.retired = true;
+    await this.close(handle);
   }
 
   /** Closes those of `handles` that weren't used since the last call. True while some stay open. */

@@ -1,23 +1,23 @@
 import { type Clock, type Disk, DiskError, type DiskFault, type Timer } from "../api/mod.ts";
 import { Bitfield } from "../wire/mod.ts";
 import { Assembly } from "./assembly.ts";
-import { checkPieces } from "./check.ts";
 import { Claims } from "./claims.ts";
+import { Doubts } from "./doubts.ts";
 import { FileChangedError, TorrentFiles } from "./files.ts";
 import { PADDING, piecesOf, spansOf } from "./layout.ts";
 import { MAX_BUFFER_BYTES, type StoreMemory } from "./memory.ts";
 import { namesOnDisk } from "./names.ts";
 import { SaveFolder } from "./paths.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import type { FileStamp, PieceRecords } from "./records.ts";
-import { dropChanged } from "./resume.ts";
+import { type FileStamp, type PieceRecords, UNSURE } from "./records.ts";
+import { findChanged } from "./resume.ts";
 import type { Layout, PieceStore, StoreEvents } from "./types.ts";
 import { isBlank, ObstacleError, WriteGuard } from "./write_guard.ts";
 
 // Files that nobody used for this long are closed, and their stamps taken.
 const tidyInterval = 30_000;
-// While checking, what was found is committed this often, so that little of a long check is lost with the process.
-const PIECES_PER_COMMIT = 1024;
+// Looks at several files at once: a torrent may have many thousands.
+const MAX_LOOKS = 16;
 
 const REMEDIES: Readonly<Record<DiskFault, string>> = {
   full: "free some space",
@@ -68,22 +68,22 @@ export async function openPieceStore(options: PieceStoreOptions): Promise<Torren
   const saved = await records?.load(layout.pieceCount);
   const stamps = new Map(saved?.stamps.map((stamp) => [stamp.file, stamp]));
   const bits = new Bitfield(layout.pieceCount, saved?.bits);
-  const dropped = await dropChanged(disk, layout, files, partFile, bits, stamps);
-  if (dropped.size > 0) {
-    log?.(`Dropped ${dropped.size} pieces of "${layout.name}": their files changed since they were saved`);
-  }
+  const changed = await findChanged(disk, layout, files, partFile, bits, stamps);
   for (const index of files.indexes) {
     const stamp = stamps.get(index);
     if (stamp) {
-      files.resume(stamp);
+      if (changed.has(index)) files.setHome(index, stamp.home);
+      else files.resume(stamp);
       if (stamp.home === "file") guard.left(index, stamp);
     } else if (wanted?.[index] === false && !await files.exists(index).catch(() => true)) files.setHome(index, "part");
   }
-  const store: TorrentStore = new TorrentStore(options, files, guard, bits, dropped);
-  // What became wanted since it was saved moves now; a disk that refuses is told as `failed`.
-  const stranded = files.indexes.some((index) => files.home(index) === "part" && wanted?.[index] !== false);
-  if (stranded) await store.select(wanted ?? layout.files.map(() => true)).catch(() => {});
-  else await store.createEmptyFiles();
+  const store: TorrentStore = new TorrentStore(options, files, guard, bits);
+  if (changed.size > 0) {
+    log?.(`${changed.size} files of "${layout.name}" changed since they were saved: hashing them again`);
+  }
+  for (const index of changed) store.doubt(index, stamps.get(index)?.size === UNSURE);
+  // Where files may be gone, none is made before they were looked at.
+  if (!store.doubtful) await store.moveIn();
   return store;
 }
 
@@ -93,6 +93,7 @@ class TorrentStore implements PieceStore {
   readonly #files: TorrentFiles;
   readonly #guard: WriteGuard;
   readonly #claims: Claims;
+  readonly #doubts: Doubts;
   readonly #assembly: Assembly;
   readonly #readAhead: ReadAhead;
   readonly #drained: Disposable;
@@ -104,16 +105,13 @@ class TorrentStore implements PieceStore {
   #closed = false;
   #backlogged = false;
   #tidying?: Timer;
-  /** Selecting and checking take turns. */
+  /** The look at files that changed while the torrent runs, while there is one. */
+  #looking?: Promise<void>;
+  readonly #closing = new AbortController();
+  /** Selecting, checking and looking take turns. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(
-    options: PieceStoreOptions,
-    files: TorrentFiles,
-    guard: WriteGuard,
-    bits: Bitfield,
-    dropped: ReadonlySet<number>,
-  ) {
+  constructor(options: PieceStoreOptions, files: TorrentFiles, guard: WriteGuard, bits: Bitfield) {
     const { layout, clock, records, memory, events } = options;
     this.#options = options;
     this.#files = files;
@@ -125,10 +123,16 @@ class TorrentStore implements PieceStore {
       clock,
       records,
       bits: bits.bytes,
-      changed: dropped,
       committed: (piece, wrong) => events.pieceStored(piece, wrong),
       completed: (file) => void this.#settle([file]).catch(fault),
       fault,
+    });
+    this.#doubts = new Doubts({
+      ...options,
+      files,
+      claims: this.#claims,
+      isOwn: (file) => this.#isOwn(file),
+      adopt: (piece) => this.#adopt(piece),
     });
     this.#assembly = new Assembly({
       layout,
@@ -140,7 +144,7 @@ class TorrentStore implements PieceStore {
         this.#claims.claim(piece, wrong);
       },
       failed: (piece) => events.pieceFailed(piece),
-      lost: (piece) => events.pieceLost?.(piece),
+      lost: (piece) => events.pieceLost?.(piece, false),
       fault,
     });
     this.#readAhead = new ReadAhead(layout, files, memory.readAhead);
@@ -153,6 +157,10 @@ class TorrentStore implements PieceStore {
 
   get have(): Bitfield {
     return this.#claims.have;
+  }
+
+  get doubtful(): boolean {
+    return this.#doubts.any;
   }
 
   async hasUnknownData(): Promise<boolean> {
@@ -209,33 +217,32 @@ class TorrentStore implements PieceStore {
 
   read(piece: number, begin: number, into: Uint8Array): true | Promise<void> {
     if (this.#closed || this.#failure || !this.have.has(piece)) return Promise.reject(this.#unreadable(piece));
+    if (this.#doubts.any && this.#doubts.covers(piece)) return this.#readAgain(piece, begin, into);
     const result = this.#readAhead.read(piece, begin, into);
     if (result === true) return true;
     this.#tidyLater();
-    return result.catch((error) => {
+    return result.catch(async (error) => {
       this.#fail(error);
-      throw error;
+      if (!(error instanceof FileChangedError)) throw error;
+      await this.#readAgain(piece, begin, into);
     });
   }
 
+  /** Hashes a piece whose file changed, and reads it if it is still right. */
+  async #readAgain(piece: number, begin: number, into: Uint8Array): Promise<void> {
+    let right = true;
+    try {
+      if (this.#doubts.covers(piece)) right = await this.#doubts.clear(piece);
+      if (right) await this.#readAhead.read(piece, begin, into);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+    if (!right) throw this.#unreadable(piece);
+  }
+
   select(wanted: readonly boolean[]): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#wanted = [...wanted];
-      await this.#assembly.stop();
-      try {
-        for (const index of this.#files.indexes) {
-          if (this.#files.home(index) === "part" && wanted[index]) await this.#moveOutOfPart(index);
-          else if (!wanted[index] && !await this.#files.exists(index)) this.#files.setHome(index, "part");
-        }
-        if (this.#files.indexes.every((index) => this.#files.home(index) === "file")) await this.#files.removePart();
-        await this.createEmptyFiles();
-      } catch (error) {
-        this.#fail(error);
-        throw error;
-      } finally {
-        if (!this.#failure) this.#assembly.resume();
-      }
-    });
+    return this.#inTurn(() => this.#selectNow(wanted));
   }
 
   check(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void> {
@@ -246,28 +253,29 @@ class TorrentStore implements PieceStore {
         this.#assembly.clear();
         if (!this.#failure) this.#assembly.resume();
         this.#readAhead.clear();
-        const stamps = await this.#existing();
-        for (const [index, stamp] of stamps) if (await this.#guard.look(index) === "own") this.#claims.stamp(stamp);
-        let count = 0;
-        await checkPieces({
-          ...this.#options,
-          files: this.#files,
-          usable: new Set(stamps.keys()),
-          signal,
-          checked: (piece, right) => {
-            if (right) {
-              this.#adopt(piece);
-              this.#claims.claim(piece);
-            } else this.#claims.drop([piece]);
-            if (++count % PIECES_PER_COMMIT === 0) this.#claims.commit().catch((error) => this.#fail(error));
-            onProgress(count);
-          },
-        });
+        this.#doubts.addAll();
+        for (const index of this.#files.indexes) if (await this.#isOwn(index)) this.#doubts.note(index);
+        await this.#claims.commit();
+        await this.#doubts.look({ onProgress, signal, told: true });
       } finally {
         this.#checking = false;
         await this.#claims.commit();
       }
+      if (this.#doubts.any) this.#lookSoon();
+      await this.moveIn();
     });
+  }
+
+  look(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(() => this.#look(signal, onProgress));
+  }
+
+  async confirm(): Promise<void> {
+    const { layout } = this.#options;
+    await this.#inspectAll((index) => this.#wanted[index] ? layout.files[index].length : 0);
+    while (this.#looking) await this.#looking;
+    if (this.#failure) throw this.#failure;
+    await this.createEmptyFiles();
   }
 
   trust(): Promise<void> {
@@ -287,16 +295,20 @@ class TorrentStore implements PieceStore {
         const [first, end] = piecesOf(layout, index);
         for (let piece = first; piece < end; piece++) missing.add(piece);
       }
+      this.#doubts.dismiss();
+      this.#claims.drop(missing);
       for (let piece = 0; piece < layout.pieceCount; piece++) if (!missing.has(piece)) this.#claims.claim(piece);
       await this.#claims.commit();
     });
   }
 
   async retry(): Promise<void> {
+    await this.#doubts.expectOther();
     if (!this.#failure) return;
     this.#failure = undefined;
     this.#retrying = true;
     try {
+      if (this.#doubts.any) await this.look(() => {}, this.#closing.signal);
       await this.createEmptyFiles();
       this.#assembly.resume();
       await this.#assembly.flush(false);
@@ -321,6 +333,7 @@ class TorrentStore implements PieceStore {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#closing.abort(new Error("the store is closed"));
     try {
       await this.#turn;
       await this.#assembly.flush(false);
@@ -341,8 +354,15 @@ class TorrentStore implements PieceStore {
 
   /** Records that a file is about to be written, before it is: until it settles, its stamp is only a lower bound. */
   async beforeWriting(file: number): Promise<void> {
-    this.#claims.stamp(await this.#files.stamp(file, true));
+    this.#claims.stamp(this.#doubts.tell(await this.#files.stamp(file, true)));
     await this.#claims.commit();
+  }
+
+  /** Moves what became wanted since it was saved, and makes what is wanted and empty; what fails is told as `failed`. */
+  async moveIn(): Promise<void> {
+    const stranded = this.#files.indexes.some((index) => this.#files.home(index) === "part" && this.#wanted[index]);
+    if (stranded) await this.#selectNow(this.#wanted).catch(() => {});
+    else await this.createEmptyFiles();
   }
 
   /** Creates the wanted files that have no bytes. */
@@ -383,8 +403,13 @@ class TorrentStore implements PieceStore {
     const { layout } = this.#options;
     for (const { file } of spansOf(layout.files, piece * layout.pieceLength, layout.pieceSize(piece))) {
       const stamp = file !== PADDING && this.#files.home(file) === "file" ? this.#guard.adopt(file) : undefined;
-      if (stamp) this.#claims.stamp(stamp);
+      if (stamp) this.#claims.stamp(this.#doubts.tell(stamp));
     }
+  }
+
+  /** Whether the file is the torrent's own, or lives in the part file. */
+  async #isOwn(index: number): Promise<boolean> {
+    return this.#files.home(index) === "part" || await this.#guard.look(index) === "own";
   }
 
   /** A stranger that may still turn out to be the torrent's: a blank, or one that can't be judged yet. */
@@ -427,6 +452,24 @@ class TorrentStore implements PieceStore {
     }
   }
 
+  async #selectNow(wanted: readonly boolean[]): Promise<void> {
+    this.#wanted = [...wanted];
+    await this.#assembly.stop();
+    try {
+      for (const index of this.#files.indexes) {
+        if (this.#files.home(index) === "part" && wanted[index]) await this.#moveOutOfPart(index);
+        else if (!wanted[index] && !await this.#files.exists(index)) this.#files.setHome(index, "part");
+      }
+      if (this.#files.indexes.every((index) => this.#files.home(index) === "file")) await this.#files.removePart();
+      await this.createEmptyFiles();
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    } finally {
+      if (!this.#failure) this.#assembly.resume();
+    }
+  }
+
   async #moveOutOfPart(index: number): Promise<void> {
     const { layout } = this.#options;
     const { offset, length } = layout.files[index];
@@ -450,8 +493,8 @@ class TorrentStore implements PieceStore {
 
   async #settle(files: readonly number[]): Promise<void> {
     for (const file of files) {
-      const stamp = await this.#files.settle(file);
-      if (stamp) this.#claims.stamp(stamp);
+      const stamp = this.#doubts.has(file) ? undefined : await this.#files.settle(file);
+      if (stamp) this.#claims.stamp(this.#doubts.tell(stamp));
     }
   }
 
@@ -479,7 +522,7 @@ class TorrentStore implements PieceStore {
   }
 
   #fail(error: unknown): void {
-    if (error instanceof FileChangedError) this.#forget(error.file);
+    if (error instanceof FileChangedError) return this.#changed(error);
     // What was to be written may be wrong: it is fetched anew before the user is told again.
     if (error instanceof ObstacleError) { for (const piece of [...this.#assembly.open]) this.discard(piece); }
     if (this.#failure || this.#closed) return;
@@ -488,18 +531,70 @@ class TorrentStore implements PieceStore {
     if (!this.#retrying) queueMicrotask(() => this.#options.events.failed(failure));
   }
 
-  /** Takes back the pieces of a file that changed, or of all in the part file. */
-  #forget(file: number | undefined): void {
-    const { layout, events } = this.#options;
+  /** A file changed under us, or the part file: its pieces are hashed again, and what there is of open ones is gone. */
+  #changed({ file, message, replaced }: FileChangedError): void {
+    const { layout, events, log } = this.#options;
     const inPart = () => this.#files.indexes.filter((index) => this.#files.home(index) === "part");
     for (const index of file === undefined ? inPart() : [file]) {
+      if (!this.#doubts.has(index)) log?.(`${message}; what is there of it is hashed again`);
       const [first, end] = piecesOf(layout, index);
-      const pieces = Array.from({ length: end - first }, (_, i) => first + i);
-      const lost = pieces.filter((piece) => this.#assembly.discard(piece)).concat(this.#claims.drop(pieces));
-      queueMicrotask(() => lost.forEach((piece) => events.pieceLost?.(piece)));
+      for (let piece = first; piece < end; piece++) {
+        if (this.#assembly.forget(piece)) queueMicrotask(() => events.pieceLost?.(piece, false));
+      }
+      this.#doubts.add(index);
+      this.#doubts.note(index);
+      if (replaced) this.#guard.forget(index);
     }
     this.#readAhead.clear();
-    this.#claims.commit().catch((error) => this.#fail(error));
+    if (!this.#closed && !this.#failure && !this.#checking) this.#lookSoon();
+  }
+
+  /** Looks at the files that have verified bytes, or must have bytes up to `end`; those that changed are in doubt then. */
+  async #inspectAll(end: (index: number) => number): Promise<void> {
+    const pending = this.#files.indexes.values();
+    const inspect = async () => {
+      for (const index of pending) {
+        const used = end(index) > 0 || this.#claims.verified(index) > 0;
+        if (!used || this.#files.home(index) === "part" || this.#doubts.has(index)) continue;
+        await this.#files.inspect(index, end(index), true).catch((error) => this.#fail(error));
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_LOOKS }, inspect));
+  }
+
+  /** Believes no piece of a file, as it was found, until it was hashed again. */
+  doubt(file: number, whole: boolean): void {
+    this.#doubts.add(file, whole);
+  }
+
+  #lookSoon(): void {
+    this.#looking ??= this.#inTurn(async () => {
+      await this.#assembly.stop();
+      // Where one file is gone the others may be as well, and then it is another matter.
+      await this.#inspectAll(() => 0);
+      await this.#look(this.#closing.signal, () => {});
+    }).catch((error) => {
+      if (!this.#closing.signal.aborted) this.#fail(error);
+    }).finally(() => {
+      this.#looking = undefined;
+      if (this.#doubts.any && !this.#failure && !this.#closed) this.#lookSoon();
+    });
+  }
+
+  async #look(signal: AbortSignal, onProgress: (piecesChecked: number) => void): Promise<void> {
+    const { layout, events, log } = this.#options;
+    // Writes wait while it is seen whether the files are there at all: else they would make them anew.
+    await this.#assembly.stop();
+    const there = () => void (this.#failure || this.#assembly.resume());
+    const { right, lost } = await this.#doubts.look({ signal, onProgress, told: false, there });
+    if (lost.length > 0) {
+      log?.(
+        `${lost.length} pieces of "${layout.name}" are gone with their files, and fetched again; ${right} are right`,
+      );
+    } else if (right > 0) log?.(`All ${right} pieces of "${layout.name}" that were hashed again are right`);
+    for (const piece of lost) events.pieceLost?.(piece, true);
+    await this.#claims.commit();
+    await this.moveIn();
   }
 }
 

@@ -132,7 +132,7 @@ Deno.test("a write of a discarded attempt that is still under way can't spoil th
       if (++writes === 1) await gate.promise;
       await file.write(taken, position);
     };
-    return { write, read: file.read.bind(file), close: file.close.bind(file) } as DiskFile;
+    return { write, read: file.read.bind(file), stat: file.stat.bind(file), close: file.close.bind(file) } as DiskFile;
   };
   await bench.open({ disk: new Proxy(bench.disk, { get: (disk, key) => key === "open" ? open : bound(disk, key) }) });
   bench.store.write(0, 0, new Uint8Array(256 * KiB));
@@ -162,51 +162,156 @@ Deno.test("a restart resumes, after a clean end and after a kill", async () => {
   assert.deepEqual(bench.logs, []);
 });
 
-for (
-  const [what, change] of Object.entries({
-    "was cut": (bench: TestBench) =>
-      bench.disk.open("/save/torrent/a", { write: true }).then((f) => f.truncate(70_000)),
-    "was removed": (bench: TestBench) => bench.disk.remove("/save/torrent/a"),
-    "was written by others": (bench: TestBench) =>
-      bench.disk.open("/save/torrent/a", { write: true }).then((f) => f.write(new Uint8Array(5), 0)),
-  })
-) {
-  Deno.test(`pieces of a file that ${what} are not claimed after a restart`, async () => {
+/** What others do to a file, and which pieces are right then: each loses one or two of four, and less than half. */
+const changes: Record<
+  string,
+  { readonly right: number[]; readonly change: (disk: TestBench["disk"]) => Promise<void> }
+> = {
+  "was cut": {
+    right: [0, 2, 3],
+    change: (disk) => disk.open("/save/torrent/a", { write: true }).then((file) => file.truncate(70_000)),
+  },
+  "was removed": { right: [0, 1], change: (disk) => disk.remove("/save/torrent/deep/b") },
+  "lost its folder": { right: [0, 1], change: (disk) => disk.remove("/save/torrent/deep", { recursive: true }) },
+  "was written by others": {
+    right: [1, 2, 3],
+    change: (disk) => disk.open("/save/torrent/a", { write: true }).then((file) => file.write(new Uint8Array(5), 0)),
+  },
+  "was replaced": {
+    right: [0, 1],
+    change: async (disk) => {
+      await disk.writeFile("/save/other", new Uint8Array(70_000));
+      await disk.rename("/save/other", "/save/torrent/deep/b");
+    },
+  },
+  "was touched": {
+    right: [0, 1, 2, 3],
+    change: (disk) => disk.open("/save/torrent/a", { write: true }).then((file) => file.write(new Uint8Array(0), 0)),
+  },
+};
+
+for (const [what, { right, change }] of Object.entries(changes)) {
+  const lost = [0, 1, 2, 3].filter((piece) => !right.includes(piece));
+
+  Deno.test(`a file that ${what} is hashed again after a restart, and what is right is kept`, async () => {
     const bench = new TestBench(small);
     await bench.open();
     await bench.fill();
     await bench.wait(bench.store.close());
     await bench.simulation.run(5000);
-    await change(bench);
+    await change(bench.disk);
+    // Killed before the look is done: it is done then by the next process.
+    bench.kill();
+    await bench.openUnseen();
+    assert.ok(bench.store.doubtful);
     await bench.crash();
-    assert.deepEqual([...bench.store.have.iterate()], [2, 3]);
-    assert.match(bench.logs[0], /Dropped 2 pieces of "torrent"/);
+    assert.deepEqual([...bench.store.have.iterate()], right);
+    assert.deepEqual(bench.told.lost, lost);
+    assert.match(bench.logs[0], /1 files of "torrent" changed since they were saved/);
     await bench.clearWay({ force: true });
-    bench.writePieces(0, 1);
+    bench.writePieces(...lost);
     await bench.wait(bench.store.flush());
+    await bench.crash();
+    assert.equal(bench.store.doubtful, false);
+    assert.ok(bench.store.have.full);
+    assert.deepEqual(await bench.falseClaims(), []);
+  });
+
+  Deno.test(`a file that ${what} under a seed is noticed before it is served, and hashed again at once`, async () => {
+    const bench = new TestBench(small, { readAhead: 0 });
+    await bench.open();
+    await bench.fill();
+    await bench.read(0, 0, BLOCK);
+    await bench.read(2, 0, BLOCK);
+    await bench.simulation.run(1500);
+    await change(bench.disk);
+    for (const piece of [0, 1, 2, 3]) {
+      const read = bench.read(piece, 0, 1);
+      if (right.includes(piece)) assert.deepEqual(await read, small.piece(piece).subarray(0, 1));
+      else await assert.rejects(read, /Cannot read piece \d: it isn't verified/);
+    }
+    await bench.simulation.run(100);
+    assert.deepEqual(bench.told.lost, lost);
+    assert.deepEqual(bench.told.errors, []);
+    assert.deepEqual([...bench.store.have.iterate()], right);
+    assert.match(bench.logs[0], /File "\/save\/torrent\/.*" changed under us: .*; what is there of it is hashed again/);
+    await bench.clearWay({ force: true });
+    bench.writePieces(...lost);
+    await bench.wait(bench.store.flush());
+    assert.deepEqual(await bench.falseClaims(), []);
     await bench.crash();
     assert.ok(bench.store.have.full);
     assert.deepEqual(await bench.falseClaims(), []);
   });
 
-  Deno.test(`a file that ${what} under us is noticed before it is served`, async () => {
-    const bench = new TestBench(small, { readAhead: 0 });
+  Deno.test(`confirm() finds a file that ${what} while it downloads`, async () => {
+    const bench = new TestBench(small);
     await bench.open();
-    await bench.fill();
-    await bench.read(0, 0, BLOCK);
-    await bench.simulation.run(5000);
-    await change(bench);
-    await assert.rejects(bench.read(1, 0, BLOCK), /File "\/save\/torrent\/a" changed under us/);
-    await bench.simulation.settle();
-    assert.equal(bench.told.errors.length, 1);
-    assert.deepEqual(bench.told.lost, [0, 1]);
-    assert.deepEqual([...bench.store.have.iterate()], [2, 3]);
-    await bench.wait(bench.store.retry());
-    bench.writePieces(0, 1);
+    bench.writePieces(...lost, ...right.slice(1));
     await bench.wait(bench.store.flush());
-    assert.deepEqual(await bench.falseClaims(), []);
+    await change(bench.disk);
+    bench.writePieces(right[0]);
+    await bench.simulation.run(100);
+    await bench.wait(bench.store.confirm());
+    // A file that we still write to is as likely touched by us: what is there counts, and its bytes were right.
+    if (what !== "was written by others") assert.deepEqual(await bench.falseClaims(), []);
+    const missing = [0, 1, 2, 3].filter((piece) => !bench.store.have.has(piece));
+    await bench.clearWay({ force: true });
+    bench.writePieces(...missing);
+    await bench.wait(bench.store.flush());
+    await bench.wait(bench.store.confirm());
+    assert.ok(bench.store.have.full);
+    for (const [path, length] of [["a", 100_000], ["deep/b", 70_000], ["empty", 0], ["c", 1]] as const) {
+      assert.equal((await bench.disk.lstat(`/save/torrent/${path}`))?.size, length, path);
+    }
   });
 }
+
+for (const running of [false, true]) {
+  Deno.test(`most of the data gone ${running ? "while it is seeded" : "at a restart"} stops the store until it is told, and nothing is made or dropped`, async () => {
+    const bench = new TestBench(small);
+    await bench.open();
+    await bench.fill();
+    if (!running) await bench.wait(bench.store.close());
+    await bench.disk.rename("/save/torrent", "/elsewhere");
+    if (running) {
+      await assert.rejects(bench.wait(bench.store.confirm()), /its files are gone/);
+      assert.equal(bench.told.errors.length, 1);
+      await assert.rejects(bench.wait(bench.store.retry()), /its files are gone/);
+    }
+    for (let restart = 0; restart < 2; restart++) {
+      const gone =
+        /its files are gone: "\/save\/torrent\/a" is missing, so are 2 more, 4 pieces in all; bring them back/;
+      await assert.rejects(bench.crash(), gone);
+      await assert.rejects(bench.wait(bench.store.retry()), gone);
+    }
+    assert.equal(await bench.disk.lstat("/save/torrent"), undefined);
+    assert.ok(bench.store.have.full);
+    // Brought back, they are what they were.
+    await bench.disk.rename("/elsewhere", "/save/torrent");
+    await bench.crash();
+    assert.ok(bench.store.have.full);
+    assert.deepEqual(await bench.falseClaims(), []);
+    // Told to check, it gives up what is gone.
+    await bench.disk.rename("/save/torrent", "/elsewhere");
+    await bench.wait(bench.store.check(() => {}, new AbortController().signal));
+    assert.ok(bench.store.have.empty);
+    await bench.fill();
+    assert.ok(bench.store.have.full);
+  });
+}
+
+Deno.test("a check that was killed is done again by the next process, also of pieces that nobody claimed", async () => {
+  const bench = new TestBench(small);
+  await bench.disk.makeDirectory("/save/torrent/deep");
+  await bench.disk.writeFile("/save/torrent/a", small.data.subarray(0, 100_000));
+  await bench.disk.writeFile("/save/torrent/deep/b", small.data.subarray(131_072, 201_072));
+  await bench.open();
+  const stop = new AbortController();
+  await assert.rejects(bench.wait(bench.store.check(() => stop.abort(new Error("killed")), stop.signal)), /killed/);
+  await bench.crash();
+  assert.deepEqual([...bench.store.have.iterate()], [0, 1, 2]);
+});
 
 Deno.test("a full disk stops the store with a remedy, and retry goes on without losing bytes", async () => {
   const bench = new TestBench(small);

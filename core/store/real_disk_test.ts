@@ -60,7 +60,21 @@ Deno.test({
     });
     assert.deepEqual(await Deno.readFile(`${folder}/save/torrent/deep/b`), made.data.subarray(786_432, 1_686_432));
     await Deno.writeFile(`${folder}/save/torrent/a`, new Uint8Array(700_000));
-    await process(folder, (store) => Promise.resolve(assert.deepEqual([...store.have.iterate()], [3, 4, 5, 6])));
+    await process(folder, async (store) => {
+      assert.ok(store.doubtful);
+      await store.look(() => {}, new AbortController().signal);
+      assert.deepEqual([...store.have.iterate()], [3, 4, 5, 6]);
+      // In place, while it is served: the bytes that were there are given out, or none.
+      const file = await Deno.open(`${folder}/save/torrent/deep/b`, { write: true });
+      await store.read(4, 0, new Uint8Array(1));
+      await file.seek(5 * 256 * 1024 - 786_432, Deno.SeekMode.Start);
+      await file.write(new Uint8Array(100));
+      file.close();
+      await assert.rejects(store.read(5, 0, new Uint8Array(1000)) as Promise<void>, /Cannot read piece 5/);
+      const again = new Uint8Array(1000);
+      await store.read(6, 0, again);
+      assert.deepEqual(again, made.piece(6).subarray(0, 1000));
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

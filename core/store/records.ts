@@ -73,12 +73,15 @@ export interface SwarmRecord extends SwarmOptions, SwarmStatistics {
 /** Where the bytes of a file live: at its own path, or in the part file. */
 export type FileHome = "file" | "part";
 
+/** The size of a file in whose stamp nobody trusts: all its pieces have to be hashed before they are believed. */
+export const UNSURE = -1;
+
 /** How a file was left. */
 export interface FileStamp {
   /** Index of the file. */
   readonly file: number;
   readonly home: FileHome;
-  /** Bytes. */
+  /** Bytes, or {@link UNSURE}. */
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modified: number;

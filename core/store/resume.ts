@@ -7,17 +7,29 @@
 // can't notice that somebody edited such a half-written file in place: only a check can.
 // Claims follow data into the operating system, not onto the platters: after a power cut, data that was claimed in
 // the last half minute or so may be missing. A cut file is noticed by its size; for the rest, too, there is the check.
-import type { Disk, FileStat } from "../api/mod.ts";
-import { Bitfield } from "../wire/mod.ts";
+import type { Clock, Disk, FileStat } from "../api/mod.ts";
+import type { Bitfield } from "../wire/mod.ts";
+import { Claims } from "./claims.ts";
 import { piecesOf } from "./layout.ts";
-import type { FileStamp } from "./records.ts";
-import type { Layout } from "./types.ts";
+import { type FileStamp, type PieceRecords, UNSURE } from "./records.ts";
+import type { Layout, PieceStore } from "./types.ts";
 
 // Looks at several files at once: a torrent may have many thousands.
 const MAX_LOOKS = 16;
 
-/** Clears in `bits` the pieces of files that aren't as their stamps say, and returns which pieces those are. */
-export async function dropChanged(
+/** What the records claim, not compared with what is on disk. */
+export async function savedProgress(
+  layout: Layout,
+  records: PieceRecords,
+  clock: Clock,
+): Promise<Pick<PieceStore, "have" | "fileProgress">> {
+  const { bits } = await records.load(layout.pieceCount);
+  const claims = new Claims({ layout, clock, bits, committed: () => {}, completed: () => {}, fault: () => {} });
+  return { have: claims.have, fileProgress: (file) => claims.verified(file) };
+}
+
+/** Finds the files that claimed pieces lie in and that aren't as their stamps say. `bits` are the claims. */
+export async function findChanged(
   disk: Disk,
   layout: Layout,
   files: { readonly indexes: readonly number[]; path(index: number): string },
@@ -25,27 +37,24 @@ export async function dropChanged(
   bits: Bitfield,
   stamps: ReadonlyMap<number, FileStamp>,
 ): Promise<Set<number>> {
-  const dropped = new Set<number>();
-  const claimed = bits.clone();
+  const changed = new Set<number>();
   const partSize = (await disk.lstat(partFile).catch(() => undefined))?.size ?? 0;
   const pending = files.indexes.values();
   const look = async () => {
     for (const index of pending) {
-      const [first, end] = piecesOf(layout, index);
-      const last = lastSet(claimed, first, end);
-      if (last < 0) continue;
+      const stamp = stamps.get(index);
+      const last = lastSet(bits, ...piecesOf(layout, index));
+      if (last < 0 && stamp?.size !== UNSURE) continue;
       const { offset, length } = layout.files[index];
       const needed = Math.min((last + 1) * layout.pieceLength - offset, length);
-      const stamp = stamps.get(index);
       const holds = stamp?.home === "part"
-        ? partSize >= offset + needed
+        ? stamp.size !== UNSURE && partSize >= offset + needed
         : stamp !== undefined && await holdsUp(disk, files.path(index), stamp, needed);
-      if (holds) continue;
-      for (let piece = first; piece < end; piece++) if (bits.clear(piece)) dropped.add(piece);
+      if (!holds) changed.add(index);
     }
   };
   await Promise.all(Array.from({ length: MAX_LOOKS }, look));
-  return dropped;
+  return changed;
 }
 
 async function holdsUp(disk: Disk, path: string, stamp: FileStamp, needed: number): Promise<boolean> {
@@ -56,6 +65,7 @@ async function holdsUp(disk: Disk, path: string, stamp: FileStamp, needed: numbe
 
 /** Whether a file is as its stamp says. */
 export function isAsLeft(stat: FileStat, stamp: FileStamp): boolean {
+  if (stamp.size === UNSURE) return false;
   if (stamp.writing) return stat.size >= stamp.size && stat.modified >= stamp.modified;
   return stat.size === stamp.size && stat.modified === stamp.modified;
 }

@@ -111,8 +111,15 @@ export class TestBench {
     return this.host.disk;
   }
 
-  /** Opens the store. */
+  /** Opens the store, and looks at what changed. */
   async open(options: Partial<PieceStoreOptions> = {}): Promise<TorrentStore> {
+    const store = await this.openUnseen(options);
+    if (store.doubtful) await this.wait(store.look(() => {}, new AbortController().signal));
+    return store;
+  }
+
+  /** Opens the store, and believes it as it is. */
+  async openUnseen(options: Partial<PieceStoreOptions> = {}): Promise<TorrentStore> {
     const told = this.told = newTold();
     const log = (message: string) => void this.logs.push(message);
     return this.store = await this.wait((async () => {
@@ -141,10 +148,15 @@ export class TestBench {
     })());
   }
 
-  /** kill -9, and a new process. */
-  async crash(options: Partial<PieceStoreOptions> = {}): Promise<TorrentStore> {
+  /** kill -9. */
+  kill(): void {
     this.host = this.host.restart();
     this.memory = new StoreMemory(this.#limits);
+  }
+
+  /** kill -9, and a new process. */
+  async crash(options: Partial<PieceStoreOptions> = {}): Promise<TorrentStore> {
+    this.kill();
     return await this.open(options);
   }
 

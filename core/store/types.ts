@@ -40,10 +40,10 @@ export interface StoreEvents {
   pieceFailed(piece: number): void;
   /**
    * The piece is empty again, through no fault of a peer: the disk refused and its memory was needed, or its file
-   * changed under us (it is no longer in `have` then).
+   * changed under us. `had` says that it was claimed before: peers were told of it.
    */
-  pieceLost?(piece: number): void;
-  /** The disk refused, or a file changed under us. Nothing is written or read until `retry` succeeds. */
+  pieceLost?(piece: number, had: boolean): void;
+  /** The disk refused, or most of the files are gone. Nothing is written or read until `retry` succeeds. */
   failed(error: Error): void;
   /** `backlog` went from true to false. */
   drained(): void;
@@ -53,6 +53,8 @@ export interface StoreEvents {
 export interface PieceStore {
   /** Verified pieces whose claim is committed. Live; callers only read it. */
   readonly have: Bitfield;
+  /** Files changed since the records were made: {@link PieceStore.look} at them before anything else. */
+  readonly doubtful: boolean;
   /** Open pieces hold as much memory as they may and the disk is behind: stop reading from peers until `drained`. */
   readonly backlog: boolean;
   /** Takes bytes of a piece (a block, or any part of one), copying them once. Synchronous; bytes already there are ignored. */
@@ -61,7 +63,8 @@ export interface PieceStore {
   discard(piece: number): void;
   /**
    * Fills `into` with bytes of a verified piece. True when they came from the read-ahead cache at once, else a
-   * promise; it rejects when the disk fails or the file was cut or replaced (`failed` tells the swarm too).
+   * promise; it rejects when the disk fails, or its file changed under us and the piece is lost. Then the file's pieces
+   * are hashed again, and `pieceLost` tells which are.
    */
   read(piece: number, begin: number, into: Uint8Array): true | Promise<void>;
   /** Which files are wanted, by index. Bytes of the others live in the part file; those of newly wanted ones move out of it. */
@@ -83,6 +86,17 @@ export interface PieceStore {
    * `pieceStored` is told of what is found.
    */
   check(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Hashes the pieces of files that changed, and keeps what is right.
+   *
+   * @throws {FilesGoneError} when most of what there was is gone: nothing is dropped then
+   */
+  look(onProgress: (piecesChecked: number) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes sure that every wanted file is there with its length, as it was left, and hashes those that aren't: afterwards
+   * `have` holds what really is there. Rejects like {@link PieceStore.look}.
+   */
+  confirm(): Promise<void>;
   /** Claims every piece whose files are there in full, without looking into them. */
   trust(): Promise<void>;
   /** Tries again after `failed`; rejects when the disk still refuses. */

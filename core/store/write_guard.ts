@@ -102,6 +102,13 @@ export class WriteGuard {
     return stamp;
   }
 
+  /** Another file took its place: it is judged anew. */
+  forget(index: number): void {
+    const { shared, stamp } = this.#file(index);
+    if (stamp) this.#strangers--;
+    this.#files.set(index, { shared });
+  }
+
   /** The file is also another torrent's, which came first. */
   share(index: number): void {
     this.#file(index).shared = true;

@@ -105,7 +105,9 @@ Deno.test("a file that was swapped for another between two runs is not written t
   await bench.wait(bench.store.close());
   await bench.simulation.run(5000);
   await put(bench, "a", stranger);
-  await bench.crash();
+  await assert.rejects(bench.crash(), /its files are gone: "\/save\/torrent\/a"/);
+  // Also when the user gives up what was there.
+  await bench.wait(bench.store.check(() => {}, new AbortController().signal));
   await assert.rejects(settle(bench), obstacles("a"));
 });
 

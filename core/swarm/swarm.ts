@@ -124,6 +124,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
   #begun = false;
+  /** It is looked at whether all that is wanted is there. */
+  #confirming = false;
   #stopped = false;
   #extensions: readonly ProvidedExtension[] = [];
   /** The hook table that `#extensions` was read from. */
@@ -525,9 +527,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   /** Pieces came or went, or other ones are wanted. */
   progressed(): void {
     if (!this.serves || !this.picker) return;
-    const completes = this.fetching && this.picker.wantedCount === 0;
-    this.#settle();
-    if (completes) this.#complete();
+    if (this.fetching && this.picker.wantedCount === 0) void this.#confirm();
+    else this.#settle();
   }
 
   /** It can't go on: the reason is shown, and the disk tried again later. */
@@ -564,7 +565,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   /** Opens the store, checks what is there, and looks for peers, until `signal` aborts. Never rejects. */
   async #begin(signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#stopped) return;
-    if (this.record.paused && !this.#checkWanted) return this.#become("paused");
+    if (this.record.paused && !this.#checkWanted) return await this.#idle();
     try {
       if (!this.shape) {
         this.#become("metadata");
@@ -593,6 +594,13 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     }
   }
 
+  /** Begins as one that is paused: only what it had is to be seen. */
+  async #idle(): Promise<void> {
+    this.#become("paused");
+    if (!this.shape || this.pieces.progress) return;
+    await this.pieces.recall(this.shape).catch((error) => this.#kernel.log.warn(errorText(error)));
+  }
+
   #learn(info: Info): void {
     this.#shapeUp(info);
     if (info.private) {
@@ -619,6 +627,23 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (this.fetching) this.sources.start();
     else this.sources.stop(new PeerClosed("all that is wanted is there"));
     this.peers.refresh();
+  }
+
+  /** All that is wanted was stored: before that is said, it is looked at whether it is there. */
+  async #confirm(): Promise<void> {
+    if (this.#confirming) return;
+    this.#confirming = true;
+    try {
+      await this.pieces.confirm();
+    } catch {
+      return; // the store told it as a failure, or is closed
+    } finally {
+      this.#confirming = false;
+    }
+    if (!this.fetching || !this.picker) return;
+    const complete = this.picker.wantedCount === 0;
+    this.#settle();
+    if (complete) this.#complete();
   }
 
   #complete(): void {
@@ -661,7 +686,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     } catch (error) {
       return this.failed(error);
     }
-    if (this.state !== "failed" || !this.picker) return;
+    if (this.state !== "failed") return;
+    if (!this.picker) return void this.#restart(new PeerClosed("the swarm begins anew"));
     this.#settle();
     this.#meet();
   }

@@ -40,6 +40,7 @@ export function addGet(program: Program, context: Context): void {
     .option("--sequential", "first pieces first")
     .option("--down <rate>", 'download limit, like "2 MB/s"', rateOption)
     .option("--up <rate>", "upload limit", rateOption)
+    .option("--recheck", "hash what is there again, and fetch what is missing or differs, however much it is")
     .option("--seed", "go on seeding when complete, up to the profile's ratio or seed_time if it has one")
     .option("--allow-local", "its trackers may be on loopback and private addresses")
     .option("--force", "overwrite files that stand in the way, and cut those that are too long")
@@ -55,6 +56,7 @@ export function addGet(program: Program, context: Context): void {
       const session = { ...options, about: read.key };
       await runSession(context, settings, session, async ({ runtime, reporter, follow, ask }) => {
         const { id } = await addOrResume(runtime, request, read.key);
+        if (options.recheck && runtime.swarm(id).pieces > 0) await runtime.recheck(id);
         const begun = context.host.clock.now();
         let complete: SwarmSnapshot | undefined;
         while (!complete) {

@@ -1,4 +1,4 @@
-/** Commands for a running Weft: status, list, add, remove. @module */
+/** Commands for a running Weft: status, list, add, recheck, remove. @module */
 import {
   formatDuration,
   formatRate,
@@ -74,6 +74,21 @@ export function addRemote(program: Program, context: Context): void {
       const request = addRequest(await readSource(context, torrent), options, path);
       const swarm = await (await connect(context, options)).add(request);
       done(`${swarm.id}  ${progressLine(swarm)}\n`);
+    });
+
+  program.command("recheck")
+    .summary("have a running Weft hash a swarm's files again")
+    .description(
+      "Has a running Weft hash a swarm's files again: what is right is kept, what is missing or differs is fetched.",
+    )
+    .argument("<id>", "the swarm's id, or its beginning")
+    .option("--state <file>", stateHelp)
+    .option("--profile <file>", profileHelp)
+    .action(async (id, options) => {
+      const client = await connect(context, options);
+      const swarm = await client.swarm(id);
+      await client.recheck(swarm.id);
+      done(`checking ${swarm.id}  ${printable(swarm.name)}\n`);
     });
 
   program.command("remove")

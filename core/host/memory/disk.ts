@@ -126,7 +126,7 @@ export class MemoryDisk implements Disk {
 
   async readFile(path: string, { maxBytes = Infinity }: { maxBytes?: number } = {}): Promise<Uint8Array> {
     const file = await this.open(path, { write: false });
-    const { size } = await file.stat();
+    const { size } = file.stat();
     if (size > maxBytes) throw new DiskError("io", `Cannot read "${path}": it has more than ${maxBytes} bytes`);
     const bytes = new Uint8Array(size);
     await file.read(bytes, 0);
@@ -233,8 +233,8 @@ class MemoryFile implements DiskFile {
     await this.#begin("sync", 0, 0);
   }
 
-  async stat(): Promise<FileStat> {
-    await this.#begin("stat", 0, 0);
+  stat(): FileStat {
+    if (this.#closed) throw new DiskError("io", `Cannot look at "${this.path}": it is closed`);
     return statOf(this.node);
   }
 

@@ -6,6 +6,8 @@ export interface FileNode {
   readonly kind: "file";
   readonly bytes: SparseBytes;
   modified: number;
+  /** 1, or 0 once its name is gone. */
+  links: number;
   /** Grows with each write: several may fall on one instant of simulated time. */
   revision: number;
 }
@@ -56,7 +58,13 @@ export class DiskTree {
     if (found?.node?.kind === "file") return found.node;
     if (found?.node) throw new DiskError("io", `Cannot open "${path}": it is a directory`);
     if (!create || !found) throw missing("open", path);
-    const file: FileNode = { kind: "file", bytes: new SparseBytes(), modified: this.#wall(), revision: 0 };
+    const file: FileNode = {
+      kind: "file",
+      bytes: new SparseBytes(),
+      modified: this.#wall(),
+      links: 1,
+      revision: 0,
+    };
     this.#put(found, file);
     return file;
   }
@@ -98,6 +106,7 @@ export class DiskTree {
       throw new DiskError("exists", `Cannot remove "${path}": the directory is not empty`);
     }
     found.parent.entries.delete(found.name);
+    unlink(found.node);
     this.#tell();
   }
 
@@ -113,6 +122,7 @@ export class DiskTree {
       throw new DiskError("exists", `Cannot rename "${from}" to "${to}": the directory is in the way`);
     }
     source.parent.entries.delete(source.name);
+    if (target.node) unlink(target.node);
     this.#put(target, node);
   }
 
@@ -199,7 +209,8 @@ export class DiskTree {
 export function statOf(node: Node): FileStat {
   const { kind, modified } = node;
   const access = kind === "directory" ? node.access : kind === "file" ? 0o644 : 0o777;
-  return { kind, size: kind === "file" ? node.bytes.size : 0, modified, owner: USER, access, id: idOf(node) };
+  const links = node.kind === "file" ? node.links : 1;
+  return { kind, size: kind === "file" ? node.bytes.size : 0, modified, owner: USER, access, links, id: idOf(node) };
 }
 
 const ids = new WeakMap<Node, string>();
@@ -209,6 +220,12 @@ function idOf(node: Node): string {
   const id = ids.get(node) ?? String(nextId++);
   ids.set(node, id);
   return id;
+}
+
+/** A name is gone, and all that stood below it. */
+function unlink(node: Node): void {
+  if (node.kind === "file") node.links--;
+  else if (node.kind === "directory") { for (const below of node.entries.values()) unlink(below); }
 }
 
 /** The error for a path that isn't there. */

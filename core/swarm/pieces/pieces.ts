@@ -10,6 +10,7 @@ import {
   type Holder,
   openPieceStore,
   type PieceStore,
+  savedProgress,
   sha1Layout,
   type StoreEvents,
   type SwarmRecord,
@@ -21,6 +22,7 @@ import type { Kernel } from "../kernel.ts";
 import type { FileReaders } from "./file_reader.ts";
 import { type BlockSource, Picker } from "./picker.ts";
 import type { SwarmSources } from "./sources.ts";
+import { PeerClosed, type PeerSession } from "../session/session.ts";
 import type { Selection } from "./selection.ts";
 import type { SwarmPeers } from "../peers/peers.ts";
 
@@ -59,10 +61,12 @@ export class SwarmPieces {
   #drained: PromiseWithResolvers<void> | undefined;
   /** Pieces were lost, and what is wanted is not counted yet. */
   #losing = false;
+  /** Among them such as peers were told of. */
+  #broken = false;
   /** Settles when the store before is closed: two on the same files would undo each other's records. */
   #closing: Promise<void> | undefined;
-  /** The store that was closed last. */
-  #rested: PieceStore | undefined;
+  /** The store that was closed last, or what the records say. */
+  #rested: Pick<PieceStore, "have" | "fileProgress"> | undefined;
 
   constructor(kernel: Kernel, swarm: PiecesSwarm) {
     this.#kernel = kernel;
@@ -111,13 +115,12 @@ export class SwarmPieces {
     this.#info = info;
     this.store = store;
     // Files that nobody knows anything about: somebody put them there, and they may be right.
-    const unknown = existing === "resume" && await store.hasUnknownData();
+    const unknown = existing === "resume" && !store.doubtful && await store.hasUnknownData();
+    const progress = (pieces: number): void => void (this.checked = pieces / info.pieceCount);
     if (existing === "trust") await store.trust();
-    else if (existing === "check" || unknown) {
-      this.checked = 0;
-      await store.check((pieces) => this.checked = pieces / info.pieceCount, signal);
-      this.checked = undefined;
-    }
+    else if (existing === "check" || unknown) await store.check(progress, signal);
+    else if (store.doubtful) await store.look(progress, signal);
+    this.checked = undefined;
     if (signal.aborted) return;
     const held = (paths: readonly string[]): Promise<ReadonlySet<string>> =>
       heldByOthers(host.disk, this.#swarm.holder!, paths, this.#swarm.olderHolders());
@@ -131,6 +134,13 @@ export class SwarmPieces {
     this.picker.setPriorities(wishes.piecePriorities());
     this.#swarm.readers.renew();
     for (const session of [...peers.sessions]) session.learnShape(info, store.have);
+  }
+
+  /** Learns from the records what there is, without looking: what a swarm shows that doesn't begin. */
+  async recall(info: Info): Promise<void> {
+    const { state, host } = this.#kernel;
+    const saved = await savedProgress(sha1Layout(info), state.pieces(this.#swarm.id.key), host.clock);
+    this.#rested ??= saved;
   }
 
   /** Flushes and closes the store; what was there stays known. */
@@ -155,6 +165,11 @@ export class SwarmPieces {
     this.picker?.setPriorities(selection.piecePriorities());
     this.#countInteresting();
     this.#swarm.sources.look();
+  }
+
+  /** Resolves when all that is wanted is surely there; what isn't is told as lost before. */
+  async confirm(): Promise<void> {
+    await this.store?.confirm();
   }
 
   /** Tries the disk again after it refused. */
@@ -183,7 +198,7 @@ export class SwarmPieces {
     return {
       pieceStored: (piece, wrong) => this.#stored(piece, wrong),
       pieceFailed: (piece) => this.#failed(piece),
-      pieceLost: (piece) => this.#lost(piece),
+      pieceLost: (piece, had) => this.#lost(piece, had),
       failed: (error) => this.#swarm.failed(error),
       drained: () => this.release(),
     };
@@ -225,8 +240,9 @@ export class SwarmPieces {
     yield* this.#swarm.sources;
   }
 
-  #lost(piece: number): void {
+  #lost(piece: number, had: boolean): void {
     if (!this.picker) return;
+    this.#broken ||= had;
     this.#restart(piece);
     // A file that is cut loses many at once: what is wanted is counted anew after the last.
     if (!this.#losing) queueMicrotask(() => this.#countLost());
@@ -237,6 +253,9 @@ export class SwarmPieces {
     this.#losing = false;
     if (!this.picker) return;
     this.picker.reset();
+    // Who was told of pieces that are gone can't be told otherwise: they come back to what there is.
+    if (this.#broken) this.#swarm.peers.closeAll(new PeerClosed("pieces were lost"));
+    this.#broken = false;
     this.#countInteresting();
     this.#swarm.sources.look();
     this.#swarm.progressed();

@@ -74,12 +74,22 @@ export class DenoFile implements DiskFile {
     return this.#turn("sync", (file) => file.sync());
   }
 
-  stat(): Promise<FileStat> {
-    return this.#turn("stat", async (file) => {
-      const { isFile, isDirectory, isSymlink, size, mtime, uid, mode } = await file.stat();
-      const kind = isFile ? "file" : isDirectory ? "directory" : isSymlink ? "symlink" : "other";
-      return { kind, size, modified: mtime?.getTime() ?? 0, owner: uid ?? 0, access: (mode ?? 0) & 0o777 };
-    });
+  stat(): FileStat {
+    if (this.#closed) throw new DiskError("io", `Cannot look at "${this.#path}": it is closed`);
+    try {
+      const { isFile, isDirectory, isSymlink, size, mtime, uid, mode, dev, ino, nlink } = this.#file.statSync();
+      return {
+        kind: isFile ? "file" : isDirectory ? "directory" : isSymlink ? "symlink" : "other",
+        size,
+        modified: mtime?.getTime() ?? 0,
+        owner: uid ?? 0,
+        access: (mode ?? 0) & 0o777,
+        links: nlink ?? 1,
+        ...(ino ? { id: `${dev}:${ino}` } : {}),
+      };
+    } catch (error) {
+      throw diskError(error, "look at", this.#path);
+    }
   }
 
   /** Waits for what still runs. */
@@ -129,6 +139,7 @@ export function fileStat(stats: fs.Stats): FileStat {
     modified: Math.trunc(stats.mtimeMs),
     owner: stats.uid,
     access: stats.mode & 0o777,
+    links: stats.nlink,
     ...id,
   };
 }

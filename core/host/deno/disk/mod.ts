@@ -81,7 +81,7 @@ export class DenoDisk implements Disk {
   async readFile(path: string, { maxBytes = Infinity }: { maxBytes?: number } = {}): Promise<Uint8Array> {
     const file = await this.open(path, { write: false });
     try {
-      const { size } = await file.stat();
+      const { size } = file.stat();
       if (size > maxBytes) throw new DiskError("io", `Cannot read "${path}": it has more than ${maxBytes} bytes`);
       const bytes = new Uint8Array(size);
       return bytes.subarray(0, await file.read(bytes, 0));
