@@ -22,7 +22,7 @@ import type { Kernel } from "../kernel.ts";
 import type { FileReaders } from "./file_reader.ts";
 import { type BlockSource, Picker } from "./picker.ts";
 import type { SwarmSources } from "./sources.ts";
-import { PeerClosed, type PeerSession } from "../session/session.ts";
+import { PeerClosed } from "../session/session.ts";
 import type { Selection } from "./selection.ts";
 import type { SwarmPeers } from "../peers/peers.ts";
 
