@@ -41,7 +41,7 @@ Deno.test("a saved source that can't be read is left out, and all else goes on",
 Deno.test("saved pieces without their files' stamps are not believed, but hashed again", async () => {
   await using swarm = new SimSwarm(3);
   const peer = await restarted(swarm, { sql: "DELETE FROM file" });
-  assert.ok(peer.log.some((line) => line.includes("Dropped 16 pieces")), peer.log.join("\n"));
+  assert.ok(peer.log.some((line) => line.includes("All 16 pieces")), peer.log.join("\n"));
   await swarm.complete(peer, torrent);
 });
 
@@ -53,6 +53,6 @@ Deno.test("saved stamps of files that aren't there, and of sizes that aren't so,
     { sql: "INSERT INTO file SELECT key, 1000000, home, size, modified, writing FROM file" },
     { sql: "INSERT INTO file SELECT key, -1, 'part', size, modified, writing FROM file WHERE file = 0" },
   );
-  assert.ok(peer.log.some((line) => line.includes("Dropped 16 pieces")), peer.log.join("\n"));
+  assert.ok(peer.log.some((line) => line.includes("All 16 pieces")), peer.log.join("\n"));
   await swarm.complete(peer, torrent);
 });
