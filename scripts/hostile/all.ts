@@ -12,5 +12,10 @@ import { runScripts } from "../run_scripts.ts";
 await runScripts({
   kind: "attack",
   folder: new URL("./", import.meta.url),
-  files: { descriptors: "descriptors.ts", half_body: "half_body.ts" },
+  files: {
+    descriptors: "descriptors.ts",
+    half_body: "half_body.ts",
+    messages: "messages.ts",
+    upload_limit: "upload_limit.ts",
+  },
 }, Deno.args);

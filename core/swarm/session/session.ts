@@ -78,6 +78,8 @@ const IDLE_TIMEOUT = 120_000;
 // What a peer's messages may cost, in microseconds of work: so much at once, and so much a second. Fifty that use it all up
 // take a tenth of a core.
 const WORK = { most: 20_000, perSecond: 2_000 };
+// A peer that would have to be left alone for longer than this (ms) means no good.
+const MAX_REST = 30_000;
 // Bytes of payload, either way, that earn a peer another microsecond: one that trades at full speed also says more.
 const BYTES_PER_WORK = 256;
 // Asked for blocks and nothing came: others may fetch them (ms).
@@ -431,6 +433,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
         this.#work.spend(now, this.machine.takeWork());
         const debt = this.#work.debt(now);
         // Who costs more than it is worth is read more slowly.
+        if (debt > MAX_REST) throw new ProtocolError("Its messages cost more than they are worth");
         if (debt > 0) await this.#rest(debt);
         const turn = pacer.pace();
         if (turn) await turn;
