@@ -301,6 +301,16 @@ Deno.test("seed checks first, serves until interrupted, and refuses data that is
     runtime.change({ state: "downloading", piecesDone: 3 });
     assert.equal(await simulation.complete(refused), 1);
     assert.match(terminal.errors, /1 of 4 pieces are missing or differ/);
+    assert.doesNotMatch(terminal.output, /downloading/);
+
+    const differs = weft("seed", "data.torrent", "--data", ".");
+    await simulation.run(1);
+    runtime.change({ state: "failed", error: 'Cannot write "/home/data/a": it stands there already', piecesDone: 3 });
+    assert.equal(await simulation.complete(differs), 1);
+    assert.match(
+      terminal.errors,
+      /Cannot seed "data": 1 of 4 pieces are missing or differ[^]*Cannot seed "data": 1 of 4/,
+    );
   }));
 
 Deno.test("seed makes no folder where there is none", () =>
@@ -352,6 +362,8 @@ Deno.test("a running profile answers status, list, add and remove, and refuses a
     assert.match(shown, /http:\/\/t\.example\/a +failed +- +- +- +- +no such torrent\n/);
     const { trackers } = JSON.parse((await done("status", id, "--json", "--state", "state.db")).out);
     assert.deepEqual(trackers[0], { ...working, seeders: 7, leechers: 12 });
+    assert.match((await done("recheck", id.slice(0, 8), "--state", "state.db")).out, /^checking .* data\n$/);
+    assert.deepEqual(runtime.calls.at(-1), ["recheck", id]);
     assert.match((await done("remove", id.slice(0, 8), "--state", "state.db")).out, /^removed .* data\n$/);
     assert.deepEqual(runtime.calls.at(-1), ["remove", id, { deleteData: false }]);
     assert.equal((await done("remove", "ffff", "--state", "state.db")).code, 1);

@@ -66,7 +66,9 @@ export function addSeed(program: Program, context: Context): void {
 
 /** The swarm, unless it lacks something: seeding writes nothing, so it can't be completed here. */
 function refuseIncomplete(swarm: SwarmSnapshot, folder: string): SwarmSnapshot {
-  if (swarm.state !== "downloading") return swarm;
+  // That a file in the way can't be written means nothing here but that it isn't the torrent's.
+  const obstructed = swarm.state === "failed" && swarm.error?.startsWith("Cannot write ");
+  if (swarm.state !== "downloading" && !obstructed) return swarm;
   const missing = swarm.pieces - swarm.piecesDone;
   throw new CommandError(
     `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${folder}"; complete them with "weft get"`,
