@@ -1,7 +1,7 @@
 // Reading the keys of a torrent's dictionaries: optional ones of a wrong type count as missing, required ones throw.
 import type { DictSpan, Span } from "./bencode.ts";
 import { ProtocolError } from "./errors.ts";
-import { utf8Decode } from "./text.ts";
+import { decodeName } from "./text.ts";
 
 /** The error for a torrent that breaks a rule. */
 export function fault(what: string): ProtocolError {
@@ -30,10 +30,10 @@ export function bytes(dict: DictSpan, key: string): Uint8Array | undefined {
   return span?.kind === "string" ? span.bytes : undefined;
 }
 
-/** Text that may be there. */
-export function text(dict: DictSpan, key: string): string | undefined {
+/** Text that may be there; `encoding` is what an older program says that it wrote instead of UTF-8. */
+export function text(dict: DictSpan, key: string, encoding?: string): string | undefined {
   const found = bytes(dict, key);
-  return found && utf8Decode(found);
+  return found && decodeName(found, encoding);
 }
 
 /** A list that may be there. */
@@ -43,8 +43,8 @@ export function list(dict: DictSpan, key: string): readonly Span[] | undefined {
 }
 
 /** A list of text that may be there; an item of another kind makes it missing. */
-export function texts(dict: DictSpan, key: string): string[] | undefined {
+export function texts(dict: DictSpan, key: string, encoding?: string): string[] | undefined {
   const items = list(dict, key);
-  const found = items?.filter((item) => item.kind === "string").map((item) => utf8Decode(item.bytes));
+  const found = items?.filter((item) => item.kind === "string").map((item) => decodeName(item.bytes, encoding));
   return found?.length === items?.length ? found : undefined;
 }

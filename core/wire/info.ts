@@ -64,17 +64,20 @@ export function parseInfo(raw: Uint8Array): Info {
   return readInfo(span, raw);
 }
 
-/** Checks an info dictionary that is scanned already; `raw` are its bytes. */
-export function readInfo(info: DictSpan, raw: Uint8Array): Info {
+/**
+ * Checks an info dictionary that is scanned already; `raw` are its bytes. `encoding` is that of names which are no UTF-8:
+ * a torrent file may say it, beside the dictionary.
+ */
+export function readInfo(info: DictSpan, raw: Uint8Array, encoding?: string): Info {
   const hybrid = integer(info, "meta version") === 2;
   if (hybrid && !info.entries.has("pieces")) throw fault("v2-only torrents (BEP 52) are not supported yet");
   const pieceLength = requiredInteger(info, "piece length", 1, MAX_PIECE_LENGTH);
-  const name = text(info, "name.utf-8") || text(info, "name");
+  const name = text(info, "name.utf-8") || text(info, "name", encoding);
   if (!name) throw fault('"name" must be text that is not empty');
 
   const multi = info.entries.get("files")?.kind === "list";
   const files = multi
-    ? readFiles(info)
+    ? readFiles(info, encoding)
     : [readFile(info, [name], requiredInteger(info, "length", 0, Number.MAX_SAFE_INTEGER), 0)];
   const last = files[files.length - 1];
   const length = last.offset + last.length;
@@ -114,13 +117,13 @@ export function readInfo(info: DictSpan, raw: Uint8Array): Info {
   });
 }
 
-function readFiles(info: DictSpan): FileEntry[] {
+function readFiles(info: DictSpan, encoding?: string): FileEntry[] {
   const items = list(info, "files")!;
   if (items.length === 0) throw fault('"files" must not be empty');
   let offset = 0;
   return items.map((item, i) => {
     if (item.kind !== "dict") throw fault(`"files[${i}]" must be a dictionary`);
-    const path = texts(item, "path.utf-8") ?? texts(item, "path");
+    const path = texts(item, "path.utf-8") ?? texts(item, "path", encoding);
     if (!path || path.length === 0) throw fault(`"files[${i}].path" must be a list of names`);
     const length = requiredInteger(item, "length", 0, Number.MAX_SAFE_INTEGER, `files[${i}].`);
     const file = readFile(item, path, length, offset);

@@ -69,7 +69,7 @@ export function parseMetainfo(raw: Uint8Array): Metainfo {
   if (top.kind !== "dict" || info?.kind !== "dict") throw fault('"info" must be a dictionary');
   const unknown = [...top.entries].filter(([key]) => !KNOWN_KEYS.has(key));
   return withoutUndefined({
-    info: readInfo(info, raw.subarray(info.start, info.end)),
+    info: readInfo(info, raw.subarray(info.start, info.end), text(top, "encoding")),
     announce: readTiers(top),
     webSeeds: urls(texts(top, "url-list") ?? [text(top, "url-list") ?? ""]),
     nodes: readNodes(list(top, "nodes") ?? []),

@@ -133,6 +133,21 @@ Deno.test("parseMetainfo() leaves out optional keys of a wrong type, URLs and no
   assert.equal(torrent.comment, undefined);
 });
 
+Deno.test("parseMetainfo() reads names in the encoding that the file says, unless they are UTF-8", () => {
+  const gbk = Uint8Array.of(0xd6, 0xd0, 0xce, 0xc4); // 中文
+  const read = (encoding: unknown, name: unknown, path: unknown, more = {}) => {
+    const file = { path: [path], length: 1, ...more };
+    const info = { name, files: [file], "piece length": 16384, pieces: new Uint8Array(20) };
+    const torrent = parseMetainfo(encode({ info, ...(encoding !== undefined && { encoding }) } as never)).info;
+    return [torrent.name, torrent.files[0].path[0]];
+  };
+  assert.deepEqual(read("GBK", gbk, gbk), ["中文", "中文"]);
+  assert.deepEqual(read("GBK", utf8Encode("größe"), "a"), ["größe", "a"]);
+  assert.deepEqual(read("GBK", "a", gbk, { "path.utf-8": ["b"] }), ["a", "b"]);
+  assert.deepEqual(read("Shift_JIS", Uint8Array.of(0x83, 0x65), "a"), ["テ", "a"]);
+  for (const unknown of [undefined, "no such encoding", 5]) assert.match(read(unknown, gbk, "a")[0], /\ufffd/);
+});
+
 Deno.test("parseMetainfo() bounds the trackers of one torrent", () => {
   const announce = Array.from({ length: 50 }, (_, tier) => Array.from({ length: 50 }, (_, i) => `http://${tier}/${i}`));
   assert.equal(parseMetainfo(encodeMetainfo({ info, announce })).announce.flat().length, 1000);

@@ -51,6 +51,18 @@ export function utf8Decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** Text of bytes in UTF-8, or else in `encoding` (a name such as "GBK") if that is one and they are right in it. */
+export function decodeName(bytes: Uint8Array, encoding: string | undefined): string {
+  for (const label of encoding === undefined ? [] : ["utf-8", encoding]) {
+    try {
+      return new TextDecoder(label, { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      // Not in this one, or nobody knows it.
+    }
+  }
+  return utf8Decode(bytes);
+}
+
 /** UTF-8 bytes of a text. */
 export function utf8Encode(text: string): Uint8Array {
   return encoder.encode(text);
