@@ -32,6 +32,10 @@ export interface AddSwarm {
   readonly existing?: "resume" | "check" | "trust";
   /** It may overwrite files that stand where its own go and aren't its own. Without it, it fails and names them. */
   readonly force?: boolean;
+  /** Its files are never written to: it seeds what is there, and fails where something that is wanted is not. */
+  readonly readOnly?: boolean;
+  /** Its files are read through symlinks, wherever they lead; only with `readOnly`. */
+  readonly followLinks?: boolean;
   readonly limits?: SwarmLimits;
 }
 

@@ -1,5 +1,5 @@
 /** The files below a path, in the order that a torrent has them. @module */
-import type { Disk } from "../api/mod.ts";
+import { CommandError, type Disk } from "../api/mod.ts";
 import { utf8Encode } from "../wire/mod.ts";
 import { usageError } from "./environment.ts";
 import { baseName } from "../config/mod.ts";
@@ -30,6 +30,7 @@ const MAX_DEPTH = 100;
  * everywhere. `except` (the torrent that is being written) and the state folder `.weft` are left out.
  *
  * @throws {ConfigError} when there is nothing at `root`
+ * @throws {CommandError} when a name can't be read: what is there is never left out in silence
  */
 export async function collectFiles(disk: Disk, root: string, except?: string): Promise<Listing> {
   const at = await disk.stat(root);
@@ -47,11 +48,16 @@ export async function collectFiles(disk: Disk, root: string, except?: string): P
     for (const name of names) {
       const file = `${folder}/${name}`;
       const stat = await disk.lstat(file);
+      if (!stat) {
+        // Names come as text, in which what isn't UTF-8 has become U+FFFD.
+        const why = name.includes("\ufffd") ? "its name isn't UTF-8; rename it" : "it is gone; try again";
+        throw new CommandError(`Cannot read "${file}": ${why}`);
+      }
       const below = [...path, name];
       if (file === except || (path.length === 0 && name === ".weft")) skipped.push({ path: file, what: "Weft's own" });
-      else if (stat?.kind === "directory") await visit(file, below);
-      else if (stat?.kind === "file") files.push({ path: below, file, length: stat.size });
-      else skipped.push({ path: file, what: stat?.kind === "symlink" ? "the symlink" : "the special file" });
+      else if (stat.kind === "directory") await visit(file, below);
+      else if (stat.kind === "file") files.push({ path: below, file, length: stat.size });
+      else skipped.push({ path: file, what: stat.kind === "symlink" ? "the symlink" : "the special file" });
     }
   };
   await visit(root, []);

@@ -30,6 +30,18 @@ Deno.test("collectFiles() leaves out symlinks, the state folder and the torrent 
     assert.deepEqual(skipped.map(({ path }) => path), ["/d/.weft", "/d/link", "/d/x.torrent"]);
   }));
 
+Deno.test("collectFiles() names what it can't read, and leaves nothing out in silence", () =>
+  onDisk(async ({ disk }) => {
+    const names = (...found: string[]) => ({
+      list: () => Promise.resolve(found),
+      lstat: () => Promise.resolve(undefined),
+      stat: () => disk.stat("/"),
+    });
+    for (const [name, why] of [["caf\ufffd.txt", /name isn't UTF-8; rename it/], ["gone", /it is gone/]] as const) {
+      await assert.rejects(collectFiles({ ...disk, ...names(name) } as never, "/d"), why);
+    }
+  }));
+
 Deno.test("collectFiles() takes a single file as it is", () =>
   onDisk(async (host) => {
     await write(host, "/d/film.mkv", 5);

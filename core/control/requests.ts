@@ -49,6 +49,8 @@ const addShape: Shape = {
   path: text,
   peers: listOf(text),
   existing: oneOf("resume", "check", "trust"),
+  readOnly: flag,
+  followLinks: flag,
 };
 const updateShape: Shape = { ...changes, limits: limitChanges, priorities };
 

@@ -67,6 +67,8 @@ export class SwarmKeeper {
       paused: request.paused ?? false,
       select: request.select ?? source.select,
       sequential: request.sequential ?? false,
+      readOnly: request.readOnly,
+      followLinks: request.followLinks,
       limits: request.limits,
       allowLocal: request.allowLocal ?? false,
       setting,
@@ -77,6 +79,9 @@ export class SwarmKeeper {
       wasted: 0,
       seedTime: 0,
     };
+    if (record.followLinks && !record.readOnly) {
+      throw new CommandError(`Cannot add "${source.name}": "followLinks" is for reading alone; say "readOnly" too`);
+    }
     if (this.#swarms.find(source.id.wireIds[0].hex)) {
       const { name } = this.#swarms.get(source.id.key);
       throw new CommandError(`Cannot add "${source.name}": it is here already, as "${name}"`);

@@ -34,6 +34,8 @@ export interface DoubtsOptions {
   readonly claims: Claims;
   /** Whether the file is the torrent's own. */
   isOwn(file: number): Promise<boolean>;
+  /** Notes how long a file was found to be. */
+  measure(stamp: FileStamp): void;
   /** A piece is right: its files are the torrent's own. */
   adopt(piece: number): void;
 }
@@ -130,7 +132,9 @@ export class Doubts {
     const round = new Map(this.#files);
     const stamps = new Map<number, FileStamp>();
     for (const file of round.keys()) {
-      stamps.set(file, await files.settle(file) ?? await files.stamp(file, true));
+      const stamp = await files.settle(file) ?? await files.stamp(file, true);
+      this.#options.measure(stamp);
+      stamps.set(file, stamp);
     }
     const usable = await this.#usable(files.indexes);
     if (!told) {

@@ -2,7 +2,7 @@
 // torrent wrote it, or found a piece of it there.
 import type { Disk } from "../api/mod.ts";
 import { namesOnDisk } from "./names.ts";
-import { foldName, safeName, SaveFolder } from "./paths.ts";
+import { foldName, followingDisk, safeName, SaveFolder } from "./paths.ts";
 import type { PieceRecords } from "./records.ts";
 import type { Layout } from "./types.ts";
 
@@ -12,16 +12,18 @@ export interface Holder {
   /** Its save folder. */
   readonly path: string;
   readonly partFile: string;
+  /** Its files may stand behind symlinks. */
+  readonly followLinks?: boolean;
   readonly records: Pick<PieceRecords, "load">;
 }
 
 /** Whole paths of the files that are the torrent's own and stand at their own place, not in the part file. */
 export async function ownFiles(
   disk: Disk,
-  { layout, path, partFile, records }: Holder,
+  { layout, path, followLinks, partFile, records }: Holder,
 ): Promise<string[]> {
   const folder = new SaveFolder(disk, path);
-  const paths = await namesOnDisk(disk, folder, layout, folder.nameOf(partFile));
+  const paths = await namesOnDisk(followLinks ? followingDisk(disk) : disk, folder, layout, folder.nameOf(partFile));
   const { stamps } = await records.load(layout.pieceCount);
   return stamps.flatMap(({ file, home }) => home === "file" && paths[file] ? [folder.resolve(paths[file])] : []);
 }

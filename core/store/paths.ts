@@ -55,6 +55,11 @@ export function safePaths(
   return wished.map((parts, i) => parts && [...parts.slice(0, -1), folders[i]!.place(parts.at(-1)!)].join("/"));
 }
 
+/** Whether some file system takes two names for one, or the second is what the first becomes. */
+export function sameName(a: string, b: string): boolean {
+  return foldName(a) === foldName(b) || a === safeName(b);
+}
+
 /** The components of a file's path below the save folder as the torrent has them: anything may stand in them. */
 export function wishedParts(layout: Pick<Layout, "name" | "multi">, { path }: Pick<FileEntry, "path">): string[] {
   const below = path.length > 0 ? path : ["_"];
@@ -125,10 +130,13 @@ export class SaveFolder {
   readonly #disk: Disk;
   /** The folder, as the user named it. */
   readonly path: string;
+  readonly #follow: boolean;
   #real?: string;
 
-  constructor(disk: Disk, path: string) {
+  /** @param follow what symlinks lead to counts as standing here: for reading alone */
+  constructor(disk: Disk, path: string, follow = false) {
     this.#disk = disk;
+    this.#follow = follow;
     this.path = path.length > 1 ? path.replace(/\/+$/, "") : path;
   }
 
@@ -159,7 +167,8 @@ export class SaveFolder {
     if (folder.length > this.path.length) await this.#expectInside(folder);
     if (!stat) return false;
     if (stat.kind === "file") return true;
-    throw new DiskError("denied", `Cannot use "${path}": it is a ${stat.kind}; move it away`);
+    const remedy = stat.kind === "symlink" ? "move it away, or seed with --follow-links" : "move it away";
+    throw new DiskError("denied", `Cannot use "${path}": it is a ${stat.kind}; ${remedy}`);
   }
 
   /**
@@ -189,6 +198,7 @@ export class SaveFolder {
   }
 
   async #expectInside(folder: string): Promise<void> {
+    if (this.#follow) return;
     this.#real ??= await this.#disk.realPath(this.path);
     const real = await this.#disk.realPath(folder);
     const root = this.#real.endsWith("/") ? this.#real : this.#real + "/";
@@ -196,6 +206,16 @@ export class SaveFolder {
       throw new DiskError("denied", `Cannot use "${folder}": it leads out of "${this.path}"; remove the symlink`);
     }
   }
+}
+
+/** A disk that shows what symlinks lead to in their place. */
+export function followingDisk(disk: Disk): Disk {
+  return new Proxy(disk, {
+    get(target, key) {
+      const value = Reflect.get(target, key === "lstat" ? "stat" : key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 /** The folder that a path stands in. */

@@ -7,7 +7,7 @@ import { FileChangedError, TorrentFiles } from "./files.ts";
 import { PADDING, piecesOf, spansOf } from "./layout.ts";
 import { MAX_BUFFER_BYTES, type StoreMemory } from "./memory.ts";
 import { namesOnDisk } from "./names.ts";
-import { SaveFolder } from "./paths.ts";
+import { followingDisk, SaveFolder } from "./paths.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { type FileStamp, type PieceRecords, UNSURE } from "./records.ts";
 import { findChanged } from "./resume.ts";
@@ -41,6 +41,10 @@ export interface PieceStoreOptions {
   readonly memory: StoreMemory;
   /** Without records nothing is resumed and nothing outlives the store. */
   readonly records?: PieceRecords;
+  /** Nothing is written but the records: empty files aren't made, and blocks are refused. */
+  readonly readOnly?: boolean;
+  /** Reads through symlinks, wherever they lead; only with `readOnly`. */
+  readonly followLinks?: boolean;
   /** By file index; all if not given. */
   readonly wanted?: readonly boolean[];
   readonly events: StoreEvents;
@@ -52,9 +56,12 @@ export interface PieceStoreOptions {
  * Opens the pieces of one torrent, and believes of its records what the files on disk bear out. The store can do a
  * little more than the swarm needs: `reverify(piece)` judges a complete piece again whose verifier didn't know.
  */
-export async function openPieceStore(options: PieceStoreOptions): Promise<TorrentStore> {
+export async function openPieceStore(given: PieceStoreOptions): Promise<TorrentStore> {
+  const { followLinks = false, readOnly = false } = given;
+  if (followLinks && !readOnly) throw new Error("Cannot follow symlinks where files may be written to");
+  const options = followLinks ? { ...given, disk: followingDisk(given.disk) } : given;
   const { disk, layout, path, partFile, records, memory, wanted, log } = options;
-  const folder = new SaveFolder(disk, path);
+  const folder = new SaveFolder(disk, path, followLinks);
   const paths = await namesOnDisk(disk, folder, layout, folder.nameOf(partFile));
   const guard = new WriteGuard(disk, folder, paths);
   const files: TorrentFiles = new TorrentFiles({
@@ -78,6 +85,7 @@ export async function openPieceStore(options: PieceStoreOptions): Promise<Torren
     } else if (wanted?.[index] === false && !await files.exists(index).catch(() => true)) files.setHome(index, "part");
   }
   const store: TorrentStore = new TorrentStore(options, files, guard, bits);
+  for (const stamp of stamps.values()) store.measure(stamp);
   if (changed.size > 0) {
     log?.(`${changed.size} files of "${layout.name}" changed since they were saved: hashing them again`);
   }
@@ -99,6 +107,8 @@ class TorrentStore implements PieceStore {
   readonly #drained: Disposable;
   /** The wanted files, by index. */
   #wanted: readonly boolean[];
+  /** Bytes of the files that are longer than they should be. */
+  readonly #oversize = new Map<number, number>();
   #failure?: Error;
   #retrying = false;
   #checking = false;
@@ -132,6 +142,7 @@ class TorrentStore implements PieceStore {
       files,
       claims: this.#claims,
       isOwn: (file) => this.#isOwn(file),
+      measure: (stamp) => this.measure(stamp),
       adopt: (piece) => this.#adopt(piece),
     });
     this.#assembly = new Assembly({
@@ -172,9 +183,44 @@ class TorrentStore implements PieceStore {
     return false;
   }
 
+  async describeLack(): Promise<string[]> {
+    const { disk, layout } = this.#options;
+    const short: string[] = [];
+    const different: string[] = [];
+    for (const index of this.#files.indexes) {
+      const { length } = layout.files[index];
+      if (!this.#wanted[index] || length === 0 || this.#claims.complete(index)) continue;
+      const path = this.#files.path(index);
+      const size = (await disk.lstat(path))?.size;
+      if (size === undefined) short.push(`"${path}" is not there`);
+      else if (size < length) short.push(`"${path}" has ${size} of ${length} bytes`);
+      else if (this.#lacksInnerPiece(index)) different.push(`"${path}" differs`);
+      else if (short.length === 0 && different.length === 0) different.push(`"${path}" or a file beside it differs`);
+    }
+    return [...short, ...different];
+  }
+
+  get oversize(): readonly string[] {
+    const { layout } = this.#options;
+    return Array.from(
+      this.#oversize,
+      ([index, size]) =>
+        `"${this.#files.path(index)}" has ${size} bytes, ${
+          layout.files[index].length
+        } are the torrent's; the rest is left alone`,
+    );
+  }
+
+  /** Notes a file that is longer than it should be, or no longer is. */
+  measure({ file, home, size }: FileStamp): void {
+    if (home === "file" && size > this.#options.layout.files[file]?.length) this.#oversize.set(file, size);
+    else this.#oversize.delete(file);
+  }
+
   async clearWay({ force, held }: Parameters<PieceStore["clearWay"]>[0]): Promise<void> {
-    const there: number[] = [];
+    const there = force ? [...this.#oversize.keys()].filter((index) => this.#wanted[index]) : [];
     for (const index of this.#lacking()) {
+      if (there.includes(index)) continue;
       const found = await this.#guard.look(index);
       if (found === "stranger" && !this.#wanted[index]) this.#files.setHome(index, "part");
       else if (found === "stranger" || found === "own") there.push(index);
@@ -201,7 +247,7 @@ class TorrentStore implements PieceStore {
   }
 
   write(piece: number, begin: number, bytes: Uint8Array): void {
-    if (this.#closed || this.#checking || this.#claims.has(piece)) return;
+    if (this.#closed || this.#checking || this.#options.readOnly || this.#claims.has(piece)) return;
     this.#assembly.write(piece, begin, bytes);
     this.#tidyLater();
   }
@@ -367,7 +413,8 @@ class TorrentStore implements PieceStore {
 
   /** Creates the wanted files that have no bytes. */
   async createEmptyFiles(): Promise<void> {
-    const { layout } = this.#options;
+    const { layout, readOnly } = this.#options;
+    if (readOnly) return;
     try {
       for (const index of this.#files.indexes) {
         if (this.#wanted[index] && layout.files[index].length === 0) await this.#files.createEmpty(index);
@@ -384,6 +431,7 @@ class TorrentStore implements PieceStore {
       const inPart = this.#files.home(index) === "part";
       if (!inPart && !await this.#files.exists(index)) continue;
       const stamp = await this.#files.settle(index);
+      if (stamp) this.measure(stamp);
       if (stamp && inPart) this.#claims.stamp(stamp);
       else if (stamp) stamps.set(index, stamp);
     }
@@ -427,6 +475,7 @@ class TorrentStore implements PieceStore {
     for (const index of indexes) {
       this.#guard.adopt(index);
       await this.#files.cut(index);
+      this.#oversize.delete(index);
     }
     await this.#settle(indexes);
     await this.#claims.commit();
@@ -454,6 +503,7 @@ class TorrentStore implements PieceStore {
 
   async #selectNow(wanted: readonly boolean[]): Promise<void> {
     this.#wanted = [...wanted];
+    if (this.#options.readOnly) return;
     await this.#assembly.stop();
     try {
       for (const index of this.#files.indexes) {

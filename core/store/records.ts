@@ -44,6 +44,10 @@ export interface SwarmOptions {
   /** File index to priority. */
   readonly priorities?: Readonly<Record<number, number>>;
   readonly sequential: boolean;
+  /** Its files are never written to. */
+  readonly readOnly?: boolean;
+  /** They are read through symlinks. */
+  readonly followLinks?: boolean;
   readonly limits?: SwarmLimits;
   readonly allowLocal: boolean;
   readonly peers: readonly string[];
@@ -253,6 +257,7 @@ function readSwarm(row: Row): SwarmRecord {
     (options.origin === "profile" || options.origin === "user") &&
     [options.paused, options.sequential, options.allowLocal].every((flag) => typeof flag === "boolean") &&
     (options.select === undefined || isArrayOf("number", options.select)) &&
+    [options.readOnly, options.followLinks].every((flag) => flag === undefined || typeof flag === "boolean") &&
     isArrayOf("string", options.peers) && isArrayOf("string", options.trackers) &&
     isRecordOf(isPriority, options.priorities) && isRecordOf(isAmount, options.limits) &&
     (options.setting === undefined || typeof Object(options.setting).add === "string");

@@ -97,6 +97,10 @@ export interface PieceStore {
    * `have` holds what really is there. Rejects like {@link PieceStore.look}.
    */
   confirm(): Promise<void>;
+  /** What is wrong with the wanted files that aren't complete, in words, each with its path. */
+  describeLack(): Promise<string[]>;
+  /** Files that are longer than they should be, in words: what is behind their end stays. */
+  readonly oversize: readonly string[];
   /** Claims every piece whose files are there in full, without looking into them. */
   trust(): Promise<void>;
   /** Tries again after `failed`; rejects when the disk still refuses. */

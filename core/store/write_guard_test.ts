@@ -182,3 +182,44 @@ Deno.test("a file that an older torrent has is used, and never changed", async (
   await assert.rejects(other.clearWay({ held: ["/save/torrent/a"], force: true }), /another torrent here has it/);
   assert.ok(bytesEqual(await bytesOf(other, "a"), broken));
 });
+
+Deno.test("a store that only reads makes no file, and says what is wrong with which", async () => {
+  const empty = makeTorrent([["a", 128 * KiB], ["empty", 0], ["b", 64 * KiB], ["c", 64 * KiB]], 32 * KiB);
+  const bench = new TestBench(empty);
+  await put(bench, "a", empty.data.slice(0, 1000));
+  await put(bench, "c", new Uint8Array(70_000));
+  await bench.open({ readOnly: true });
+  await bench.wait(bench.store.check(() => {}, new AbortController().signal));
+  await bench.fill();
+  assert.ok(bench.store.have.empty);
+  assert.deepEqual(await bench.wait(bench.store.describeLack()), [
+    '"/save/torrent/a" has 1000 of 131072 bytes',
+    '"/save/torrent/b" is not there',
+    '"/save/torrent/c" differs',
+  ]);
+  assert.deepEqual(bench.store.oversize, [
+    '"/save/torrent/c" has 70000 bytes, 65536 are the torrent\'s; the rest is left alone',
+  ]);
+  assert.deepEqual(await bench.wait(bench.disk.list("/save/torrent")), ["a", "c"]);
+});
+
+Deno.test("symlinks are read through on request, and only where nothing is written", async () => {
+  const bench = new TestBench(made);
+  await bench.wait(bench.disk.makeDirectory("/elsewhere"));
+  for (const name of ["a", "b", "c"] as const) {
+    await bench.wait(bench.disk.writeFile(`/elsewhere/${name}`, part(name)));
+  }
+  await bench.wait(bench.disk.makeDirectory("/save/torrent"));
+  for (const name of ["a", "b", "c"]) bench.disk.symlink(`/save/torrent/${name}`, `/elsewhere/${name}`);
+  await assert.rejects(bench.open({ followLinks: true }), /where files may be written to/);
+  bench.host = bench.host.restart();
+  await bench.open({ readOnly: true });
+  const check = () => bench.wait(bench.store.check(() => {}, new AbortController().signal));
+  await assert.rejects(check(), /it is a symlink; move it away, or seed with --follow-links/);
+  await bench.restart({ readOnly: true, followLinks: true });
+  await check();
+  assert.ok(bench.store.have.full);
+  assert.deepEqual(await bench.falseClaims(), []);
+  await bench.restart({ readOnly: true, followLinks: true });
+  assert.ok(bench.store.have.full);
+});

@@ -51,7 +51,7 @@ import { RateLimiter } from "./rate_limit.ts";
 import { doneBytes, NORMAL_PRIORITY, Selection } from "./pieces/selection.ts";
 import type { ProvidedExtension } from "./session/extensions.ts";
 import { type PeersSwarm, SwarmPeers } from "./peers/peers.ts";
-import { type PiecesSwarm, SwarmPieces } from "./pieces/pieces.ts";
+import { IncompleteError, type PiecesSwarm, SwarmPieces } from "./pieces/pieces.ts";
 import type { Source } from "./pieces/source.ts";
 import { type NamedSource, type SourcesSwarm, SwarmSources } from "./pieces/sources.ts";
 import { TrackerGrants } from "./trackers/grants.ts";
@@ -437,7 +437,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (!this.shape) return undefined;
     const { record, pieces: { partFile } } = this;
     const layout = sha1Layout(this.shape);
-    return { layout, path: record.path, partFile, records: this.#kernel.state.pieces(this.id.key) };
+    const { path, followLinks } = record;
+    return { layout, path, followLinks, partFile, records: this.#kernel.state.pieces(this.id.key) };
   }
 
   olderHolders(): Iterable<Holder> {
@@ -589,7 +590,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     } catch (error) {
       if (signal.aborted) return;
       // It waits to be told what to do, rather than for the disk.
-      if (error instanceof ObstacleError) await this.pieces.close();
+      if (error instanceof ObstacleError || error instanceof IncompleteError) await this.pieces.close();
       this.failed(error);
     }
   }
@@ -623,6 +624,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
 
   /** Downloading or seeding, by what is there. */
   #settle(): void {
+    if (this.record.readOnly && this.picker!.wantedCount > 0) {
+      return void this.pieces.expectWhole().catch((error) => this.failed(error));
+    }
     this.#become(this.picker!.wantedCount === 0 ? "seeding" : "downloading");
     if (this.fetching) this.sources.start();
     else this.sources.stop(new PeerClosed("all that is wanted is there"));

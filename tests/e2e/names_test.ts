@@ -53,3 +53,55 @@ Deno.test("two downloads of other content into one folder, one after the other a
     const winner = both[0].code === 0 ? files.one : files.two;
     assert.deepEqual(await Deno.readFile(`${folder}/at-once/Show/ep1.mkv`), winner);
   }));
+
+/** Seeds until it says that it does; what it said. */
+async function seed(folder: string, ...args: string[]): Promise<readonly string[]> {
+  await using weft = new RunningWeft(folder, [...WEFT, "seed", ...args, "--state", "state.db", ...local]);
+  await weft.says(/seeding, listening on/);
+  weft.signal("SIGINT");
+  assert.equal(await weft.end(), 0);
+  return weft.lines;
+}
+
+Deno.test("what create made, seed finds: odd names, the torrent's own folder or file, links on request", () =>
+  inFolder(async (folder) => {
+    const album = `${folder}/Vol. 1...`;
+    await Deno.mkdir(`${album}/aux `, { recursive: true });
+    for (const name of ["aux /con", "x.c", "X.c", "caf\u00e9", "cafe\u0301"]) {
+      await Deno.writeTextFile(`${album}/${name}`, name);
+    }
+    await run(folder, [...WEFT, "create", "Vol. 1...", "--out", "t.torrent"]);
+    await seed(folder, "t.torrent", "--data", ".");
+    await seed(folder, "t.torrent", "--data", "Vol. 1...");
+    await run(folder, [...WEFT, "create", "Vol. 1.../x.c", "--out", "x.torrent"]);
+    await seed(folder, "x.torrent", "--data", "Vol. 1.../x.c");
+
+    await Deno.rename(`${album}/x.c`, `${folder}/moved`);
+    await Deno.symlink("../moved", `${album}/x.c`);
+    const refused = await run(folder, [...WEFT, "seed", "t.torrent", "--data", ".", "--state", "state.db", ...local]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.error, /Vol\. 1\.\.\.\/x\.c": it is a symlink; move it away, or seed with --follow-links/);
+    await seed(folder, "t.torrent", "--data", ".", "--follow-links");
+  }));
+
+Deno.test("a file that is too long is told, by get and seed, and cut with --force alone; seed makes no empty file", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/album`);
+    await Deno.writeTextFile(`${folder}/album/a`, "hello");
+    await Deno.writeTextFile(`${folder}/album/empty`, "");
+    await run(folder, [...WEFT, "create", "album"]);
+    await Deno.remove(`${folder}/album/empty`);
+    await Deno.writeTextFile(`${folder}/album/a`, "hello, and more");
+    const told = /album\/a" has 15 bytes, 5 are the torrent's/;
+    assert.match((await seed(folder, "album.torrent", "--data", ".")).join("\n"), told);
+    await assert.rejects(Deno.lstat(`${folder}/album/empty`), Deno.errors.NotFound);
+    const get = (...more: string[]) => run(folder, [...WEFT, "get", "album.torrent", "--out", ".", ...local, ...more]);
+    for (let runs = 0; runs < 2; runs++) {
+      const { code, error } = await get();
+      assert.equal(code, 0);
+      assert.match(error, told);
+    }
+    assert.equal(await Deno.readTextFile(`${folder}/album/a`), "hello, and more");
+    assert.equal((await get("--force")).error, "");
+    assert.equal(await Deno.readTextFile(`${folder}/album/a`), "hello");
+  }));

@@ -1,9 +1,11 @@
 /** `weft seed`: upload what is there already. @module */
 import { CommandError, type SwarmSnapshot } from "../../api/mod.ts";
 import { type Context, exitCodes, usageError } from "../environment.ts";
-import { resolvePath } from "../../config/mod.ts";
+import { baseName, parentOf, resolvePath } from "../../config/mod.ts";
+import { sameName } from "../../store/mod.ts";
+import type { Metainfo } from "../../wire/mod.ts";
 import { listenOption, peerOption, type Program, rateOption, repeated } from "../options.ts";
-import { listeningText } from "../text/progress.ts";
+import { headline, listeningText } from "../text/progress.ts";
 import { runSession, whenComplete, whenFinished } from "../session.ts";
 import { oneSwarmSettings } from "../settings.ts";
 import { readSource } from "../source.ts";
@@ -22,7 +24,8 @@ export function addSeed(program: Program, context: Context): void {
     .summary("seed a torrent whose data is there")
     .description("Seeds a torrent whose data is there, until interrupted.")
     .argument("<torrent>", ".torrent file")
-    .requiredOption("--data <dir>", "folder that holds what the torrent names")
+    .requiredOption("--data <dir>", "folder that holds what the torrent names, or that itself")
+    .option("--follow-links", "read through symlinks, also those that lead out of the folder")
     .option("--skip-check", "trust the data instead of checking it first")
     .option("--listen <ip:port>", "where to accept peers (default: [::]:6881, or a free port)", listenOption)
     .option("--peer <host:port>", "a peer to connect to; may be repeated", peerOption)
@@ -37,9 +40,7 @@ export function addSeed(program: Program, context: Context): void {
     .action(async (torrent, options) => {
       const read = await readSource(context, torrent);
       if (read.kind === "magnet") throw usageError("Cannot seed a magnet link: its .torrent file is needed");
-      const data = resolvePath(context.cwd, options.data);
-      // Else the folder would be made, for the state, wherever a slip of the pen points to.
-      if ((await context.host.disk.stat(data))?.kind !== "directory") throw usageError(`There is no folder "${data}"`);
+      const data = await dataFolder(context, options.data, read.metainfo);
       const settings = await oneSwarmSettings(context, options, data, read.key);
       const session = { ...options, about: read.key };
       await runSession(context, settings, session, async ({ runtime, reporter, follow }) => {
@@ -50,11 +51,13 @@ export function addSeed(program: Program, context: Context): void {
           path: data,
           origin: "user",
           existing: options.skipCheck ? "trust" : "check",
+          readOnly: true,
+          ...(options.followLinks && { followLinks: true }),
           ...(options.peer && { peers: options.peer }),
           ...(options.allowLocal && { allowLocal: true }),
           ...(options.up !== undefined && { limits: { up: options.up } }),
         });
-        const swarm = (): SwarmSnapshot => refuseIncomplete(runtime.swarm(id), options.data);
+        const swarm = (): SwarmSnapshot => refuseIncomplete(runtime.swarm(id));
         const ready = await follow(() => whenComplete(swarm()));
         if (!ready) return exitCodes.interrupted;
         reporter.note(`${ready.name}: seeding, ${listeningText(runtime.snapshot().listening)}`);
@@ -65,12 +68,20 @@ export function addSeed(program: Program, context: Context): void {
 }
 
 /** The swarm, unless it lacks something: seeding writes nothing, so it can't be completed here. */
-function refuseIncomplete(swarm: SwarmSnapshot, folder: string): SwarmSnapshot {
-  // That a file in the way can't be written means nothing here but that it isn't the torrent's.
-  const obstructed = swarm.state === "failed" && swarm.error?.startsWith("Cannot write ");
-  if (swarm.state !== "downloading" && !obstructed) return swarm;
-  const missing = swarm.pieces - swarm.piecesDone;
-  throw new CommandError(
-    `Cannot seed "${swarm.name}": ${missing} of ${swarm.pieces} pieces are missing or differ in "${folder}"; complete them with "weft get"`,
-  );
+function refuseIncomplete(swarm: SwarmSnapshot): SwarmSnapshot {
+  if (swarm.state === "failed" && swarm.piecesDone < swarm.pieces) throw new CommandError(headline(swarm));
+  return swarm;
+}
+
+/**
+ * The folder that the torrent's own stands in. Somebody who names the torrent's folder, or its file, means what is there;
+ * unless another of that name stands inside.
+ */
+async function dataFolder({ host: { disk }, cwd }: Context, data: string, { info }: Metainfo): Promise<string> {
+  const path = resolvePath(cwd, data);
+  const kind = (await disk.stat(path))?.kind;
+  // Else the folder would be made, for the state, wherever a slip of the pen points to.
+  if (kind !== "directory" && !(kind === "file" && !info.multi)) throw usageError(`There is no folder "${path}"`);
+  const isItself = sameName(baseName(path), info.name) && (kind === "file") !== info.multi;
+  return isItself && !await disk.lstat(`${path}/${baseName(path)}`) ? parentOf(path) : path;
 }

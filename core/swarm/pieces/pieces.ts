@@ -46,6 +46,14 @@ export interface PiecesSwarm {
   failed(error: unknown): void;
 }
 
+/** Something that is wanted isn't there, and it may not be fetched: the swarm is there to seed alone. */
+export class IncompleteError extends Error {
+  override readonly name = "IncompleteError";
+}
+
+// Files named in an error: more would hide what to do.
+const NAMED_FILES = 3;
+
 export class SwarmPieces {
   store: PieceStore | undefined;
   picker: Picker | undefined;
@@ -88,6 +96,7 @@ export class SwarmPieces {
    * it half open: close it.
    *
    * @throws {ObstacleError} when files stand in the way
+   * @throws {IncompleteError} when the swarm is there to seed alone, and lacks something
    */
   async open(
     info: Info,
@@ -108,6 +117,8 @@ export class SwarmPieces {
       memory,
       records: state.pieces(id.key),
       wanted: selection.wantedFiles,
+      readOnly: record.readOnly,
+      followLinks: record.followLinks,
       events: this.#storeEvents(),
       log: (text) => log.warn(text),
     });
@@ -124,7 +135,8 @@ export class SwarmPieces {
     if (signal.aborted) return;
     const held = (paths: readonly string[]): Promise<ReadonlySet<string>> =>
       heldByOthers(host.disk, this.#swarm.holder!, paths, this.#swarm.olderHolders());
-    await store.clearWay({ force, held });
+    if (!record.readOnly) await store.clearWay({ force, held });
+    for (const text of store.oversize) log.warn(text);
     if (signal.aborted) return;
     // Other files may have become wanted while it opened.
     const wishes = this.#swarm.selection ?? selection;
@@ -132,6 +144,7 @@ export class SwarmPieces {
     this.picker = new Picker(info, store.have, host.random);
     this.picker.sequential = record.sequential;
     this.picker.setPriorities(wishes.piecePriorities());
+    if (record.readOnly) await this.expectWhole();
     this.#swarm.readers.renew();
     for (const session of [...peers.sessions]) session.learnShape(info, store.have);
   }
@@ -141,6 +154,18 @@ export class SwarmPieces {
     const { state, host } = this.#kernel;
     const saved = await savedProgress(sha1Layout(info), state.pieces(this.#swarm.id.key), host.clock);
     this.#rested ??= saved;
+  }
+
+  /** Throws {@link IncompleteError}, which says what is wrong with which file, unless all that is wanted is there. */
+  async expectWhole(): Promise<void> {
+    const { picker, store } = this;
+    if (!store || !picker || picker.wantedCount === 0) return;
+    const lack = await store.describeLack();
+    const more = lack.length > NAMED_FILES ? `, and ${lack.length - NAMED_FILES} more files` : "";
+    throw new IncompleteError(
+      `Cannot seed "${this.#swarm.name}": ${picker.wantedCount} of ${this.#info!.pieceCount} pieces are missing or ` +
+        `differ: ${lack.slice(0, NAMED_FILES).join(", ")}${more}; complete them with "weft get"`,
+    );
   }
 
   /** Flushes and closes the store; what was there stays known. */
