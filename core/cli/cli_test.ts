@@ -384,3 +384,22 @@ Deno.test("an error shows what it quotes without what moves the cursor", () =>
     assert.equal(code, 2);
     assert.match(error, /^weft: .*no\ufffd\[2J\ufffdfile\.torrent.*\n$/);
   }));
+
+Deno.test("create takes the tracker URLs that can be asked, and refuses the others", () =>
+  inWorld(async (world) => {
+    await write(world, "/home/data/a", "hello");
+    const create = (url: string) => world.done("create", "data", "--force", "--tracker", url);
+    for (const url of ["HTTP://127.0.0.1/a", " http://127.0.0.1/a", "udp://127.0.0.1:80"]) {
+      assert.equal((await create(url)).code, 0, url);
+      assert.ok((await world.done("show", "data.torrent")).out.includes(`  ${url.trim()}\n`));
+    }
+    for (const url of ["udp://127.0.0.1", "http://127.0.0.1:0/a", "mailto:a@b", "gopher://a:1"]) {
+      const { code, error } = await create(url);
+      assert.equal(code, 2);
+      assert.ok(error.includes(`--tracker: Cannot use "${url}": `), error);
+    }
+    assert.match(
+      (await world.done("create", "data", "--force", "--web-seed", "http://a:0/")).error,
+      /--web-seed: .*port 0/,
+    );
+  }));

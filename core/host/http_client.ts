@@ -27,7 +27,7 @@ const MAX_FIELDS = 256;
 
 /** The port that a URL means. */
 export function httpPort(url: URL): number {
-  return Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  return Number(url.port || (url.protocol === "https:" ? 443 : 80));
 }
 
 /** Sends one request over a new stream, which closes behind it. */

@@ -123,6 +123,9 @@ function nextHop(hop: Hop, status: number, location: string, from: string): Hop 
 }
 
 function checkedUrl(url: URL): URL {
+  if (Number(url.port || DEFAULT_PORTS[url.protocol]) === 0) {
+    throw new ProtocolError(`Cannot fetch from ${quote(url.host)}: port 0 can't be connected to`);
+  }
   if (url.protocol in DEFAULT_PORTS) return url;
   throw new EgressError(`Cannot fetch from ${quote(url.protocol)}: only http and https are allowed`);
 }

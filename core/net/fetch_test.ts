@@ -88,6 +88,7 @@ Deno.test(
       );
     }
     await assert.rejects(fetch("file:///etc/passwd"), EgressError);
+    await assert.rejects(fetch("http://server.example:0/"), /Cannot fetch from "server\.example:0": port 0/);
   }),
 );
 

@@ -17,6 +17,7 @@ import {
   type UpdateSwarm,
 } from "../api/mod.ts";
 import type { SwarmRecord } from "../store/mod.ts";
+import { parseServiceUrl } from "../wire/mod.ts";
 import { type Kernel, snapshotOf, Swarm, type Swarms } from "../swarm/mod.ts";
 import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
@@ -58,6 +59,7 @@ export class SwarmKeeper {
   async add(request: AddSwarm, setting?: SwarmSetting): Promise<SwarmSnapshot> {
     const source = describeSource(request.source);
     const { key } = source.id;
+    expectUsable(request.trackers);
     const record: SwarmRecord = {
       key,
       source: request.source,
@@ -110,6 +112,7 @@ export class SwarmKeeper {
 
   async update(id: string, change: UpdateSwarm): Promise<SwarmSnapshot> {
     const swarm = this.#swarms.get(id);
+    expectUsable(change.trackers);
     if (change.trackers || change.allowLocal !== undefined) await swarm.setTrackers(change);
     if (change.limits) await swarm.setLimits(change.limits);
     if (change.sequential !== undefined) await swarm.setSequential(change.sequential);
@@ -237,5 +240,14 @@ export class SwarmKeeper {
     const work = run().finally(() => this.#busy.delete(key));
     this.#busy.set(key, work);
     return await work;
+  }
+}
+
+/** Refuses what the user names and nobody can ask; what a torrent names is shown, and not asked. */
+function expectUsable(trackers: readonly string[] = []): void {
+  try {
+    for (const url of trackers) parseServiceUrl(url);
+  } catch (error) {
+    throw new CommandError(errorText(error));
   }
 }

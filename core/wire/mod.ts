@@ -13,6 +13,7 @@ export * from "./message.ts";
 export * from "./message_writer.ts";
 export * from "./metainfo.ts";
 export * from "./peer_address.ts";
+export * from "./service_url.ts";
 export * from "./text.ts";
 export * from "./torrent_id.ts";
 export * from "./udp_tracker.ts";

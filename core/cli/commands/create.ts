@@ -1,6 +1,6 @@
 /** `weft create`: a torrent from a file or a folder. @module */
 import { ConfigError, formatSize } from "../../api/mod.ts";
-import { MAX_PIECE_LENGTH, parseMetainfo } from "../../wire/mod.ts";
+import { MAX_PIECE_LENGTH, parseMetainfo, parseServiceUrl } from "../../wire/mod.ts";
 import { type Context, exitCodes, usageError } from "../environment.ts";
 import { collectFiles } from "../files.ts";
 import { hashFiles } from "../hash_files.ts";
@@ -73,8 +73,8 @@ async function create(context: Context, path: string, options: CreateOptions): P
     multi,
     pieceLength,
     pieces,
-    trackers: options.tracker ?? [],
-    webSeeds: options.webSeed ?? [],
+    trackers: (options.tracker ?? []).map((url) => url.trim()),
+    webSeeds: (options.webSeed ?? []).map((url) => url.trim()),
     private: options.private ?? false,
     comment: options.comment,
     source: options.source,
@@ -91,12 +91,22 @@ async function create(context: Context, path: string, options: CreateOptions): P
   terminal.out(table([["info-hash", info.id.hex], ["magnet", magnetOf(metainfo)], ["wrote", `${out} (${parts})`]]));
 }
 
+const TRACKER_SCHEMES = ["http:", "https:", "udp:", "ws:", "wss:"];
+const WEB_SEED_SCHEMES = ["http:", "https:"];
+
+function urlProblems(option: string, url: string, schemes: readonly string[]): string[] {
+  try {
+    parseServiceUrl(url, schemes);
+    return [];
+  } catch (error) {
+    return [`${option}: ${(error as Error).message}`];
+  }
+}
+
 function checkOptions({ tracker = [], webSeed = [], pieceLength }: CreateOptions): void {
   const problems = [
-    ...tracker.filter((url) => !/^(https?|udp|wss?):\/\/./.test(url) || !URL.canParse(url))
-      .map((url) => `--tracker: "${url}" must be an http, https or udp URL`),
-    ...webSeed.filter((url) => !/^(https?|ftp):\/\/./.test(url) || !URL.canParse(url))
-      .map((url) => `--web-seed: "${url}" must be an http or https URL`),
+    ...tracker.flatMap((url) => urlProblems("--tracker", url, TRACKER_SCHEMES)),
+    ...webSeed.flatMap((url) => urlProblems("--web-seed", url, WEB_SEED_SCHEMES)),
   ];
   if (pieceLength !== undefined) {
     const fits = pieceLength >= MIN_PIECE_LENGTH && pieceLength <= MAX_PIECE_LENGTH &&

@@ -1,6 +1,6 @@
 /** `weft show`: what a torrent or a magnet says. @module */
 import { formatSize } from "../../api/mod.ts";
-import { formatMagnet, type Magnet, type Metainfo, toHex } from "../../wire/mod.ts";
+import { formatMagnet, type Magnet, type Metainfo, parseServiceUrl, toHex } from "../../wire/mod.ts";
 import { type Context, exitCodes } from "../environment.ts";
 import type { Program } from "../options.ts";
 import { readSource } from "../source.ts";
@@ -71,8 +71,8 @@ function showTorrent(metainfo: Metainfo): string {
     ["comment", metainfo.comment],
     ["created by", metainfo.createdBy],
     ["created", date(metainfo.creationDate)],
-    ...metainfo.announce.map((tier, i): Fact => [`tracker tier ${i + 1}`, tier.join("  ")]),
-    ...metainfo.webSeeds.map((url): Fact => ["web seed", url]),
+    ...metainfo.announce.map((tier, i): Fact => [`tracker tier ${i + 1}`, tier.map(judged).join("  ")]),
+    ...metainfo.webSeeds.map((url): Fact => ["web seed", judged(url)]),
     ...metainfo.nodes.map(({ host, port }): Fact => ["DHT node", `${host}:${port}`]),
     ["magnet", magnetOf(metainfo)],
   ]);
@@ -89,11 +89,21 @@ function showMagnet({ id, name, trackers, peers, webSeeds, select }: Magnet): st
     ["name", name],
     ["info-hash", id.v1?.hex],
     ["info-hash v2", id.v2 && toHex(id.v2)],
-    ...trackers.map((url): Fact => ["tracker", url]),
+    ...trackers.map((url): Fact => ["tracker", judged(url)]),
     ...peers.map((peer): Fact => ["peer", peer]),
-    ...webSeeds.map((url): Fact => ["web seed", url]),
+    ...webSeeds.map((url): Fact => ["web seed", judged(url)]),
     ["files", select?.map(([from, to]) => from === to ? `${from + 1}` : `${from + 1}-${to + 1}`).join(",")],
   ]);
+}
+
+/** A URL, and that it can't be used where it can't. */
+function judged(url: string): string {
+  try {
+    parseServiceUrl(url);
+    return url;
+  } catch {
+    return `${url} (can't be used: it needs a host and a port other than 0)`;
+  }
 }
 
 type Fact = [name: string, value: string | undefined];

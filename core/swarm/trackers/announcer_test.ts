@@ -276,12 +276,16 @@ Deno.test("Announcer survives a client that answers nonsense", async () => {
 });
 
 Deno.test("Announcer disables trackers that no plugin can ask, says why, and enables them when one can", async () => {
-  const { announcer, clock, schemes, log } = swarm([["udp://a:1/announce"], ["nonsense"]], { a: works });
+  const { announcer, clock, schemes, log } = swarm(
+    [["udp://a:1/announce"], ["nonsense"], ["http://a:0/"]],
+    { a: works },
+  );
   announcer.start();
   await clock.advance(MINUTE);
   assert.deepEqual(announcer.statuses().map(({ state, error }) => [state, error]), [
     ["disabled", 'no plugin provides trackers of "udp:"'],
-    ["disabled", "it is not a URL"],
+    ["disabled", 'Cannot use "nonsense": it is not a URL'],
+    ["disabled", 'Cannot use "http://a:0/": port 0 can\'t be connected to'],
   ]);
   schemes.push("udp");
   announcer.clientsChanged();

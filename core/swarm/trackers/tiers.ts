@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { parseServiceUrl } from "../../wire/mod.ts";
 import type { AnnounceAnswer, AnnounceEvent, Random } from "../../api/mod.ts";
 
 const SECOND = 1_000;
@@ -29,7 +30,7 @@ export const MAX_TRACKERS = 100;
 /** One tracker of one swarm. */
 export interface Tracker {
   readonly text: string;
-  /** Undefined when the text is no URL: such a tracker is shown, and never asked. */
+  /** Undefined when the text is no URL that can be asked: such a tracker is shown, and never asked. */
   readonly url: URL | undefined;
   readonly tier: number;
   state: "idle" | "announcing" | "working" | "failed" | "disabled";
@@ -194,8 +195,16 @@ export class TrackerTiers {
   }
 }
 
+function readUrl(text: string): Pick<Tracker, "url" | "error"> {
+  try {
+    return { url: parseServiceUrl(text), error: undefined };
+  } catch (error) {
+    return { url: undefined, error: (error as Error).message };
+  }
+}
+
 function newTracker(text: string, tier: number): Tracker {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const { url, error } = readUrl(text);
   return {
     text,
     url,
@@ -212,7 +221,7 @@ function newTracker(text: string, tier: number): Tracker {
     seeders: undefined,
     leechers: undefined,
     peers: undefined,
-    error: url ? undefined : "it is not a URL",
+    error,
     warning: undefined,
   };
 }
