@@ -411,13 +411,17 @@ class TorrentStore implements PieceStore {
     else await this.createEmptyFiles();
   }
 
-  /** Creates the wanted files that have no bytes. */
+  /** Creates the wanted files that have no bytes: they are the torrent's own then, as are those that stand there empty. */
   async createEmptyFiles(): Promise<void> {
     const { layout, readOnly } = this.#options;
-    if (readOnly) return;
     try {
       for (const index of this.#files.indexes) {
-        if (this.#wanted[index] && layout.files[index].length === 0) await this.#files.createEmpty(index);
+        if (!this.#wanted[index] || layout.files[index].length > 0) continue;
+        const found = await this.#guard.look(index);
+        if (!readOnly) await this.#files.createEmpty(index);
+        if (found === "own" || found === "stranger" || (readOnly && found === "absent")) continue;
+        this.#guard.adopt(index);
+        this.#claims.stamp(await this.#files.stamp(index, false));
       }
     } catch (error) {
       this.#fail(error);

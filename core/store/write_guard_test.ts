@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { bytesEqual } from "../wire/mod.ts";
+import { ownFiles } from "./ownership.ts";
 import { openPieceStore, type PieceStoreOptions } from "./piece_store.ts";
 import { type Made, makeTorrent, TestBench } from "./test_bench.ts";
 import { ObstacleError } from "./write_guard.ts";
@@ -201,6 +202,23 @@ Deno.test("a store that only reads makes no file, and says what is wrong with wh
     '"/save/torrent/c" has 70000 bytes, 65536 are the torrent\'s; the rest is left alone',
   ]);
   assert.deepEqual(await bench.wait(bench.disk.list("/save/torrent")), ["a", "c"]);
+});
+
+Deno.test("a file without bytes is the torrent's own once it is made, or stands there empty", async () => {
+  const bench = new TestBench(makeTorrent([["a", 0], ["b", 0], ["c", 0], ["d", 10]], 32 * KiB));
+  await put(bench, "b", new Uint8Array(0));
+  await put(bench, "c", stranger);
+  await bench.open();
+  const own = async () => {
+    const records = bench.state.pieces("key");
+    const files = await ownFiles(bench.disk, { layout: bench.made.layout, path: "/save", partFile: "/p", records });
+    return files.map((path) => path.at(-1)).sort();
+  };
+  await bench.wait(bench.store.flush());
+  assert.deepEqual(await bench.wait(own()), ["a", "b"]);
+  await bench.restart();
+  assert.deepEqual(await bench.wait(own()), ["a", "b"]);
+  assert.ok(bytesEqual(await bytesOf(bench, "c"), stranger));
 });
 
 Deno.test("symlinks are read through on request, and only where nothing is written", async () => {

@@ -2,12 +2,12 @@
 import { ProtocolError } from "./errors.ts";
 import { quote } from "./text.ts";
 
-// Schemes of which everybody knows the port.
-const PORTED = ["http:", "https:", "ws:", "wss:"];
+// Schemes that are about a port and have none of their own. What a plugin's scheme needs, that plugin knows.
+const WITHOUT_PORT = ["udp:"];
 
 /**
  * Reads the URL of a tracker or a web seed. Spaces around it don't count, nor does the scheme's case; it has a host, and
- * a port that can be connected to: its own, or its scheme's.
+ * no port that can't be connected to.
  *
  * @throws {ProtocolError} saying what is wrong
  */
@@ -20,7 +20,7 @@ export function parseServiceUrl(text: string, schemes?: readonly string[]): URL 
     throw fault(`it must begin with ${schemes.map((scheme) => `${scheme}//`).join(" or ")}`);
   }
   if (url.hostname === "") throw fault("it has no host");
-  if (url.port === "" && !PORTED.includes(url.protocol)) throw fault("it has no port");
+  if (url.port === "" && WITHOUT_PORT.includes(url.protocol)) throw fault("it has no port");
   if (url.port !== "" && Number(url.port) === 0) throw fault("port 0 can't be connected to");
   return url;
 }

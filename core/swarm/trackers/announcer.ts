@@ -92,6 +92,8 @@ export class Announcer {
     this.#wasComplete = left === 0;
     this.#running = true;
     this.#session++;
+    // What can't ever be asked is told once; nothing would be heard of it otherwise.
+    for (const tracker of this.#tiers.all) if (!tracker.url) this.#report(tracker);
     this.#announceDue();
   }
 
