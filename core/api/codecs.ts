@@ -70,7 +70,12 @@ export const discoverCodec: HookCodec<DiscoverRequest, PeerCandidate> = codec(
 
 /** For `admitPeers`. */
 export const admitCodec: HookCodec<AdmitRequest, AdmitAnswer> = codec(
-  mapping({ id, source: text, addresses: list(address) }),
+  mapping<AdmitRequest>({
+    stage: oneOf("candidate", "arrival", "session"),
+    id: optional(id),
+    source: text,
+    addresses: list(address),
+  }),
   list(flag),
 );
 

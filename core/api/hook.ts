@@ -13,10 +13,11 @@ import type { ByteStream } from "./host.ts";
  * - `event`: something happened; every handler is told.
  * - `gather`: every handler yields answers; the streams are merged.
  * - `first`: handlers are asked in order until one answers.
+ * - `every`: all handlers are asked, and each answer counts; undefined is none.
  * - `around`: each handler wraps what is inside.
  * - `keyed`: a registry of values by name.
  */
-export type Verb = "event" | "gather" | "first" | "around" | "keyed";
+export type Verb = "event" | "gather" | "first" | "every" | "around" | "keyed";
 
 /** Turns what a hook carries into plain data and back, so that it can cross to a sandbox. */
 export interface HookCodec<In, Out> {
@@ -38,7 +39,7 @@ export interface HookContract<In, Out> {
    */
   readonly onFailure: "skip" | "refuse";
   /**
-   * For answers of `gather` and `first`, since plugins may give anything: what is wrong with one, if so. It is not
+   * For answers of `gather`, `first` and `every`, since plugins may give anything: what is wrong with one, if so. It is not
    * passed on then, and its handler has failed; what else a source yields counts.
    */
   readonly problem?: (answer: Out, input: In) => string | undefined;
@@ -79,7 +80,7 @@ export type GatherStream<Out> = AsyncGenerator<Out, GatherReturn | void, unknown
 /** The handler that fits a hook. A `keyed` hook has none: values are provided for it. */
 export type Handler<V extends Verb, In, Out> = V extends "event" ? (input: In) => void | Promise<void>
   : V extends "gather" ? (input: In, signal: AbortSignal) => GatherStream<Out>
-  : V extends "first" ? (input: In, signal: AbortSignal) => Out | undefined | Promise<Out | undefined>
+  : V extends "first" | "every" ? (input: In, signal: AbortSignal) => Out | undefined | Promise<Out | undefined>
   : V extends "around" ? (input: In, next: (input: In) => Promise<Out>) => Promise<Out>
   : never;
 

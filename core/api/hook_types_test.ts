@@ -5,6 +5,7 @@ import type { PluginScope } from "./plugin.ts";
 const told = defineHook<string>()("event", "types.told", { onFailure: "skip" });
 const found = defineHook<string, number>()("gather", "types.found", { onFailure: "skip" });
 const asked = defineHook<string, number>()("first", "types.asked", { onFailure: "skip" });
+const agreed = defineHook<string, boolean>()("every", "types.agreed", { onFailure: "refuse" });
 const wrapped = defineHook<string, number>()("around", "types.wrapped", { onFailure: "skip" });
 const named = defineHook<string, number>()("keyed", "types.named", { onFailure: "skip" });
 
@@ -16,6 +17,7 @@ export function right(plugin: PluginScope): void {
     return { again: 1_000 };
   });
   plugin.on(asked, (name) => name === "" ? undefined : name.length);
+  plugin.on(agreed, (name, signal) => signal.aborted ? undefined : name !== "");
   plugin.on(wrapped, async (name, next) => 1 + await next(name));
   plugin.provide(named, "key", 1);
 }
@@ -29,6 +31,8 @@ export function wrong(plugin: PluginScope): void {
   });
   // @ts-expect-error an answer is a number
   plugin.on(asked, () => "x");
+  // @ts-expect-error an answer is a flag
+  plugin.on(agreed, () => 1);
   // @ts-expect-error the input is a string
   plugin.on(told, (_: number) => {});
   // @ts-expect-error what wraps gives a promise of a number

@@ -51,11 +51,14 @@ export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = def
 });
 
 /**
- * Candidates are about to enter a peer pool, or a peer that dialed us (source `incoming`) shook hands. A filter that
- * fails refuses the batch.
+ * Which addresses may be peers; see {@link AdmitStage} for when it is asked. All filters are asked, and who is refused by
+ * one is refused; undefined is no objection. A filter that fails, or is left out for its faults, refuses all. A filter
+ * whose list changed detaches its handler and attaches it anew: then it is asked about everybody who is there.
+ *
+ * Peers that the user named pass unasked.
  */
-export const admitPeers: Hook<"first", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
-  "first",
+export const admitPeers: Hook<"every", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
+  "every",
   "peers.admit",
   {
     deadline: 5_000,

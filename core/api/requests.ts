@@ -18,14 +18,26 @@ export interface PeerCandidate {
   readonly namedBy?: string;
 }
 
-/** One batch of candidates, before they enter the peer pool. */
+/**
+ * When filters are asked about addresses.
+ *
+ * - `candidate`: before they enter a swarm's peer pool, and again for those in it once other filters are there.
+ * - `arrival`: somebody connected to us; nothing was read of it yet, so that the swarm is unknown.
+ * - `session`: the same peer once its handshake named the swarm, and those of all sessions once other filters are there.
+ */
+export type AdmitStage = "candidate" | "arrival" | "session";
+
+/** Addresses that want to be peers. */
 export interface AdmitRequest {
-  readonly id: TorrentId;
+  readonly stage: AdmitStage;
+  /** The swarm; undefined at `arrival`. */
+  readonly id?: TorrentId;
+  /** Who named them: an entry's name, `tracker:HOST`, or `incoming`. */
   readonly source: string;
   readonly addresses: readonly PeerAddress[];
 }
 
-/** Which of a batch may enter: one flag an address. */
+/** Which of them may: one flag an address. */
 export type AdmitAnswer = readonly boolean[];
 
 /** A connection about to be made. */

@@ -1,4 +1,4 @@
-import { type Clock, faultText, type Hook, type Logger, PluginError, type Verb } from "../api/mod.ts";
+import { type Clock, faultText, type Handler, type Hook, type Logger, PluginError, type Verb } from "../api/mod.ts";
 import { Barred, Call, enterCall } from "./call.ts";
 import { FailureLog } from "./failure_log.ts";
 import { type GatherAgain, type Gathered, gatherRound } from "./gather.ts";
@@ -101,18 +101,27 @@ export class Bus {
   ): Promise<Out | undefined> {
     for (const registration of this.#table.handlers(hook)) {
       signal.throwIfAborted();
-      try {
-        const answer = await this.#run(registration, signal, (call) => registration.handler(input, call.signal));
-        if (answer === undefined) continue;
-        const problem = hook.contract.problem?.(answer, input);
-        if (problem === undefined) return answer;
-        throw new Error(problem);
-      } catch (error) {
-        signal.throwIfAborted();
-        this.#failed(registration, error);
-      }
+      const answer = await this.#ask(registration, input, signal);
+      if (answer !== undefined) return answer;
     }
     return undefined;
+  }
+
+  /**
+   * Asks all handlers at once.
+   *
+   * @returns their answers, in the order of the profile, without those that have none
+   * @throws {PluginError} when a handler fails or is barred and the hook refuses; the signal's reason when it aborts
+   */
+  async every<In, Out>(
+    hook: Hook<"every", In, Out>,
+    input: NoInfer<In>,
+    signal: AbortSignal,
+  ): Promise<readonly Out[]> {
+    signal.throwIfAborted();
+    const handlers = this.#table.handlers(hook);
+    const answers = await Promise.all(handlers.map((registration) => this.#ask(registration, input, signal)));
+    return answers.filter((answer) => answer !== undefined);
   }
 
   /**
@@ -161,6 +170,25 @@ export class Bus {
       all.set(id, sum);
     }
     return [...all.values()];
+  }
+
+  /** One handler's answer, checked; undefined also where it failed and the hook goes on without it. */
+  async #ask<V extends "first" | "every", In, Out>(
+    registration: HandlerRegistration<V, In, Out>,
+    input: In,
+    signal: AbortSignal,
+  ): Promise<Out | undefined> {
+    const handler = registration.handler as Handler<"first", In, Out>;
+    const { problem } = registration.hook.contract as Hook<V, In, Out>["contract"];
+    try {
+      const answer = await this.#run(registration, signal, (call) => handler(input, call.signal));
+      const wrong = answer === undefined ? undefined : problem?.(answer, input);
+      if (wrong === undefined) return answer;
+      throw new Error(wrong);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#failed(registration, error);
+    }
   }
 
   #await(plugin: string, ended: Promise<void>): void {

@@ -11,6 +11,11 @@ import { type TestOwner, testOwner } from "./test_owner.ts";
 const greeted = defineHook<string>()("event", "test.greeted", { onFailure: "skip" });
 const answer = defineHook<string, string>()("first", "test.answer", { deadline: 1_000, onFailure: "skip" });
 const admit = defineHook<string, boolean>()("first", "test.admit", { deadline: 1_000, onFailure: "refuse" });
+const agree = defineHook<string, boolean>()("every", "test.agree", {
+  deadline: 1_000,
+  onFailure: "refuse",
+  problem: (flag) => typeof flag === "boolean" ? undefined : "it answered no flag",
+});
 const open = defineHook<string, string>()("around", "test.open", { deadline: 1_000, onFailure: "refuse" });
 const decorate = defineHook<string, string>()("around", "test.decorate", { deadline: 1_000, onFailure: "skip" });
 const tools = defineHook<string, number>()("keyed", "test.tools", { onFailure: "skip" });
@@ -131,6 +136,61 @@ Deno.test("first() takes an answer with a problem for a failure", async () => {
     'Plugin "nonsense" failed in test.lenient: it answered 7',
     'Plugin "nonsense" failed in test.strict: it answered 7',
   ]);
+});
+
+Deno.test("every() asks all at once, and gives each answer in the order of the table", async () => {
+  const { bus, clock, attach } = setUp();
+  const asked: string[] = [];
+  assert.deepEqual(await bus.every(agree, "?", never), []);
+  attach("slow", agree, async () => {
+    asked.push("slow");
+    await new Promise<void>((resolve) => void clock.after(500, resolve));
+    return true;
+  });
+  attach("indifferent", agree, () => undefined);
+  attach("quick", agree, () => {
+    asked.push("quick");
+    return false;
+  });
+  const answers = bus.every(agree, "?", never);
+  await settle();
+  assert.deepEqual(asked, ["slow", "quick"]);
+  await clock.advance(500);
+  assert.deepEqual(await answers, [true, false]);
+});
+
+Deno.test("every() rejects when any handler fails, is stuck, is barred or answers nonsense", async () => {
+  const bad: Record<string, () => never> = {
+    throws: () => {
+      throw new Error("lost");
+    },
+    stuck: () => stuck() as never,
+    nonsense: () => 7 as never,
+    barred: () => true as never,
+  };
+  for (const [name, handler] of Object.entries(bad)) {
+    const { bus, clock, attach } = setUp();
+    attach("one", agree, () => true);
+    const owner = attach(name, agree, handler);
+    attach("two", agree, () => true);
+    if (name === "barred") owner.barred = "it is left out";
+    const refused = assert.rejects(bus.every(agree, "?", never), { name: "PluginError", plugin: name });
+    await clock.advance(1_000);
+    await refused;
+    assert.equal(clock.pending, 0);
+  }
+});
+
+Deno.test("every() rejects with the reason of its caller's signal, and nobody has failed", async () => {
+  const { bus, failures, attach } = setUp();
+  attach("one", agree, () => stuck());
+  const caller = new AbortController();
+  const answers = bus.every(agree, "?", caller.signal);
+  answers.catch(() => {});
+  await settle();
+  caller.abort(new Error("gone"));
+  await assert.rejects(answers, /^Error: gone$/);
+  assert.deepEqual(failures, []);
 });
 
 Deno.test("first() rejects when a handler fails and the hook refuses", async () => {

@@ -6,6 +6,7 @@ import { type Owner, registerHandler, registerValue } from "./registration.ts";
 const told = defineHook<string>()("event", "types.told", { onFailure: "skip" });
 const found = defineHook<string, number>()("gather", "types.found", { onFailure: "skip" });
 const asked = defineHook<string, number>()("first", "types.asked", { onFailure: "skip" });
+const agreed = defineHook<string, boolean>()("every", "types.agreed", { onFailure: "refuse" });
 const wrapped = defineHook<string, number>()("around", "types.wrapped", { onFailure: "skip" });
 const named = defineHook<string, number>()("keyed", "types.named", { onFailure: "skip" });
 
@@ -16,6 +17,10 @@ export function wrongVerbs(bus: Bus, owner: Owner, signal: AbortSignal): void {
   bus.gather(told, "x", signal);
   // @ts-expect-error an around hook is not asked
   bus.first(wrapped, "x", signal);
+  // @ts-expect-error what all are asked has no first answer
+  bus.first(agreed, "x", signal);
+  // @ts-expect-error what one answers is not asked of all
+  bus.every(asked, "x", signal);
   // @ts-expect-error a first hook wraps nothing
   bus.around(asked, "x", () => Promise.resolve(1));
   // @ts-expect-error an event has no keys
@@ -33,6 +38,8 @@ export function wrongTypes(bus: Bus, owner: Owner, signal: AbortSignal): void {
   bus.emit(told, 1);
   // @ts-expect-error the input is a string
   bus.first(asked, 1, signal);
+  // @ts-expect-error the input is a string
+  bus.every(agreed, 1, signal);
   // @ts-expect-error what is inside gives a number
   bus.around(wrapped, "x", () => Promise.resolve("y"));
   // @ts-expect-error the value is a number
@@ -41,5 +48,6 @@ export function wrongTypes(bus: Bus, owner: Owner, signal: AbortSignal): void {
   registerHandler(owner, told, (_: number) => {});
   const value: number | undefined = bus.get(named, "x");
   const answer: Promise<number | undefined> = bus.first(asked, "x", signal);
-  void [value, answer];
+  const answers: Promise<readonly boolean[]> = bus.every(agreed, "x", signal);
+  void [value, answer, answers];
 }

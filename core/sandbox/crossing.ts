@@ -3,11 +3,11 @@ import * as catalogue from "../api/hooks.ts";
 import { type Hook, type HookCodec, hookId, type Verb } from "../api/mod.ts";
 
 /** A hook that has a codec and a verb that can be spoken in messages. */
-export type CrossingHook = Hook<"event" | "gather" | "first"> & {
+export type CrossingHook = Hook<"event" | "gather" | "first" | "every"> & {
   readonly contract: { readonly codec: HookCodec<unknown, unknown> };
 };
 
-const CROSSING: readonly Verb[] = ["event", "gather", "first"];
+const CROSSING: readonly Verb[] = ["event", "gather", "first", "every"];
 
 /** Whether handlers of this hook may run apart. */
 export function crosses(hook: Pick<Hook, "verb"> & { readonly contract: object }): hook is CrossingHook {

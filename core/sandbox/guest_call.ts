@@ -53,7 +53,7 @@ export class GuestCall {
       await (handler as Handler<"event", unknown, void>)(input);
       return undefined;
     }
-    if (hook.verb === "first") {
+    if (hook.verb === "first" || hook.verb === "every") {
       const answer = await (handler as Handler<"first", unknown, unknown>)(input, signal);
       return answer === undefined ? undefined : codec.encodeOutput(answer);
     }

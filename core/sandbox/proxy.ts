@@ -29,7 +29,7 @@ export interface ProxyTarget {
 export function proxyHandler(
   hook: CrossingHook,
   target: ProxyTarget,
-): Handler<"event" | "gather" | "first", unknown, unknown> {
+): Handler<"event" | "gather" | "first" | "every", unknown, unknown> {
   const { codec } = hook.contract;
   if (hook.verb === "event") {
     const handler: Handler<"event", unknown, unknown> = async (input) => {
@@ -39,7 +39,7 @@ export function proxyHandler(
     };
     return handler;
   }
-  if (hook.verb === "first") {
+  if (hook.verb === "first" || hook.verb === "every") {
     const handler: Handler<"first", unknown, unknown> = async (input, signal) => {
       const call = target.call(codec.encodeInput(input));
       if (!call) throw new Error("too many calls of it are under way");

@@ -197,13 +197,16 @@ Deno.test("gather: who asks while too many calls are under way is told to ask ag
   await Promise.all(waiting);
 });
 
-Deno.test("first: answers cross, and so does their absence", async () => {
+Deno.test("first, every: answers cross, and so does their absence", async () => {
   const { scope } = await running((plugin) => {
     plugin.on(admitPeers, ({ addresses }) => addresses.map(({ port }) => port > 5));
     plugin.on(resolveMetadata, () => undefined);
   });
   const addresses = [peerAddress("192.0.2.1", 1), peerAddress("192.0.2.1", 9)];
-  assert.deepEqual(await scope.handler(admitPeers)({ id, source: "x", addresses }, live()), [false, true]);
+  assert.deepEqual(await scope.handler(admitPeers)({ stage: "candidate", id, source: "x", addresses }, live()), [
+    false,
+    true,
+  ]);
   assert.equal(await scope.handler(resolveMetadata)({ id }, live()), undefined);
 });
 
@@ -219,7 +222,7 @@ Deno.test("a handler that throws fails its call with what it threw", async () =>
     })
   );
   await assert.rejects(
-    async () => await scope.handler(admitPeers)({ id, source: "x", addresses: [] }, live()),
+    async () => await scope.handler(admitPeers)({ stage: "candidate", id, source: "x", addresses: [] }, live()),
     /no idea/,
   );
 });

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { admitPeers, discoverPeers, errorText, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
+import { discoverPeers, errorText, type PeerCandidate, type Timer, type TorrentId } from "../api/mod.ts";
 import type { Kernel } from "./kernel.ts";
+import { Filters } from "./peers/admission.ts";
 
 // Between rounds when no source says when (ms); doubles while rounds bring nothing.
 const ROUND_INTERVAL = 30_000;
@@ -33,9 +34,9 @@ export class Discovery {
   #interval = ROUND_INTERVAL;
   /** When each source is to be asked again, by plugin. */
   #due: ReadonlyMap<string, number> = new Map();
-  /** The handlers that there were when it was looked last: sources, and filters of what they name. */
+  /** The sources that there were when it was looked last, and the filters of what they name. */
   #known: ReadonlySet<object> = new Set();
-  #filtering: readonly object[] = [];
+  readonly #filters: Filters;
   /** Plugins whose handlers came since, or whose peers may pass now: they are asked in the next round, whatever those before them wanted. */
   #fresh: ReadonlySet<string> = new Set();
   #begun = -Infinity;
@@ -43,6 +44,7 @@ export class Discovery {
   constructor(kernel: Kernel, demand: DiscoveryDemand) {
     this.#kernel = kernel;
     this.#demand = demand;
+    this.#filters = new Filters(kernel.bus);
   }
 
   start(): void {
@@ -50,7 +52,7 @@ export class Discovery {
     this.#abort = new AbortController();
     this.#due = new Map();
     this.#known = new Set(this.#sources());
-    this.#filtering = this.#filters();
+    this.#filters.renew();
     void this.#round(this.#abort.signal);
   }
 
@@ -60,12 +62,10 @@ export class Discovery {
    */
   renew(): void {
     if (!this.#abort) return;
-    const [sources, filters] = [this.#sources(), this.#filters()];
-    const before = this.#filtering;
-    const refiltered = filters.length !== before.length || filters.some((filter, i) => filter !== before[i]);
-    const fresh = sources.filter((source) => refiltered || !this.#known.has(source)).map(({ plugin }) => plugin);
+    const sources = this.#sources();
+    const { changed } = this.#filters.renew();
+    const fresh = sources.filter((source) => changed || !this.#known.has(source)).map(({ plugin }) => plugin);
     this.#known = new Set(sources);
-    this.#filtering = filters;
     if (fresh.length === 0) return;
     this.#fresh = new Set([...this.#fresh, ...fresh]);
     if (!this.#timer) return;
@@ -87,10 +87,6 @@ export class Discovery {
 
   #sources(): readonly { readonly plugin: string }[] {
     return this.#kernel.bus.table.handlers(discoverPeers);
-  }
-
-  #filters(): readonly object[] {
-    return this.#kernel.bus.table.handlers(admitPeers);
   }
 
   async #round(signal: AbortSignal): Promise<void> {

@@ -375,6 +375,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     this.#announcer.clientsChanged();
     if (this.fetching) this.sources.start();
     this.#discovery.renew();
+    this.peers.pluginsChanged();
     this.peers.renewExtensions();
     if (this.state === "metadata") this.#metadata.renew();
     else if (this.state === "failed" && !this.shape) void this.#restart(new PeerClosed("the plugins changed"));

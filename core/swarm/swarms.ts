@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { type ByteStream, CommandError, errorText, type Timer } from "../api/mod.ts";
-import { holderOf, type InfoHash, sha1, toHex } from "../wire/mod.ts";
+import { admitPeers, type ByteStream, CommandError, errorText, type Timer } from "../api/mod.ts";
+import { holderOf, type InfoHash, type PeerAddress, sha1, toHex } from "../wire/mod.ts";
 import { Awake } from "./awake.ts";
+import { askFilters, REFUSED } from "./peers/admission.ts";
 import { acceptAndShake, type OwnHandshake } from "./peers/handshake.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
@@ -241,6 +242,15 @@ export class Swarms {
 
   readonly #secretOf = (hash: Uint8Array): Uint8Array | undefined => this.#bySecret.get(toHex(hash))?.bytes;
 
+  /** Whether filters let somebody in of whom nothing is known but the address. */
+  async #admits(address: PeerAddress): Promise<boolean> {
+    const { bus } = this.#kernel;
+    if (!bus.observers(admitPeers)) return true;
+    const request = { stage: "arrival", source: "incoming", addresses: [address] } as const;
+    const [admitted] = await askFilters(this.#kernel, request, this.#abort.signal);
+    return admitted;
+  }
+
   async #accept(transport: string, stream: ByteStream): Promise<void> {
     const refuse = (why: string): void => stream.close(new PeerClosed(why));
     const { limits, log } = this.#kernel;
@@ -262,6 +272,7 @@ export class Swarms {
       return { infoHash, peerId: swarm.peerId, dht: swarm.dhtPort > 0 };
     };
     try {
+      if (!await this.#admits(stream.remote)) return refuse(REFUSED);
       const shaken = await acceptAndShake(
         this.#kernel,
         transport,

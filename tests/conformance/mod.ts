@@ -9,7 +9,7 @@
  * ```
  *
  * A plugin is started from its `example`, in simulated time and without the network; what it turns out to be (a
- * discovery source, a transport, encryption, a wire extension, a tracker client) is checked as such.
+ * discovery source, a filter, a transport, encryption, a wire extension, a tracker client) is checked as such.
  *
  * @module
  */
@@ -17,6 +17,7 @@ import { errorText, type Plugin } from "../../core/api/mod.ts";
 import { type Check, Unmet } from "./check.ts";
 import { discoveryChecks } from "./discovery_checks.ts";
 import { extensionChecks } from "./extension_checks.ts";
+import { filterChecks } from "./filter_checks.ts";
 import { lifeChecks } from "./life_checks.ts";
 import { reloadChecks } from "./reload_checks.ts";
 import { secureStreamChecks } from "./secure_stream_checks.ts";
@@ -32,6 +33,7 @@ export const CHECKS: readonly Check[] = [
   ...lifeChecks,
   ...reloadChecks,
   ...discoveryChecks,
+  ...filterChecks,
   ...transportChecks,
   ...secureStreamChecks,
   ...extensionChecks,

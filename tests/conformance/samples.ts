@@ -1,6 +1,9 @@
 /** Small plugins of every kind that keep to the contract, each with a part to replace by a bad one. @module */
 import {
   acceptPeer,
+  type AdmitAnswer,
+  admitPeers,
+  type AdmitRequest,
   type ByteStream,
   definePlugin,
   dialPeer,
@@ -53,6 +56,13 @@ export function roster(
       );
     },
   }) as unknown as Plugin;
+}
+
+/** A filter of ports below 1024; `admit` may take its place. */
+export function filter(
+  admit: Handler<"every", AdmitRequest, AdmitAnswer> = ({ addresses }) => addresses.map(({ port }) => port >= 1024),
+): Plugin {
+  return bare((scope) => void scope.on(admitPeers, admit));
 }
 
 /** TCP under another name, with what `change` makes of it. */

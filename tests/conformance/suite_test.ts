@@ -15,6 +15,7 @@ import {
   bare,
   encryption,
   extension,
+  filter,
   greet,
   roster,
   streams,
@@ -171,6 +172,20 @@ const sources: Case[] = [
     ),
     fails: "says nothing of private torrents",
     said: /sent the info-hash of a private torrent: "http:\/\/20\.0\.0\.1/,
+  },
+];
+
+/** What goes wrong with filters of peers. */
+const badFilters: readonly Case[] = [
+  {
+    bad: filter(({ id, addresses }) => addresses.map(() => id!.hex !== "")),
+    fails: "answers with one flag an address, or nothing, at every stage",
+    said: /failed when asked about 4 addresses at "arrival": .*expected addresses\.map/,
+  },
+  {
+    bad: filter(({ addresses }) => addresses.map(({ port }) => port >= 1024).toReversed()),
+    fails: "says of an address the same whichever others it is asked with",
+    said: /said false of \[2001:db8::1\]:6881 among others, and true of it alone; expected the flags in the order/,
   },
 ];
 
@@ -469,12 +484,22 @@ const trackers: Case[] = [
   },
 ];
 
-const cases = [...lives, ...reloads, ...sources, ...transportCases, ...encryptions, ...extensions, ...trackers];
+const cases = [
+  ...lives,
+  ...reloads,
+  ...sources,
+  ...badFilters,
+  ...transportCases,
+  ...encryptions,
+  ...extensions,
+  ...trackers,
+];
 
 for (
   const [what, good, options] of [
     ["a discovery source", roster(), undefined],
     ["a discovery source with its server", roster(), { serve }],
+    ["a filter", filter(), undefined],
     ["a transport", transport(), undefined],
     ["encryption", encryption(), undefined],
     ["a wire extension", extension(), undefined],

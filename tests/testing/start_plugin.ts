@@ -1,11 +1,14 @@
 /** One plugin on a bench: started as a runtime would start it, in simulated time, without swarms around it. @module */
 import {
+  admitPeers,
+  type AdmitRequest,
   decodeValue,
   discoverPeers,
   errorText,
   type HttpHandler,
   InfoHash,
   type Logger,
+  type PeerAddress,
   type PeerCandidate,
   type Plugin,
   type PluginError,
@@ -219,6 +222,20 @@ export class PluginBench implements AsyncDisposable {
     const again = await this.complete(gather());
     if (this.failures.length > before) throw this.failures[before];
     return { candidates, ...(again !== undefined && { again }) };
+  }
+
+  /**
+   * Asks whether these addresses may be peers, as the kernel does of filters.
+   *
+   * @param request what else the request says; by default they are candidates from `test`, for {@link sampleId}
+   * @returns one flag an address
+   * @throws {PluginError} when a handler throws, misses its deadline or answers nonsense: the kernel refuses all then
+   */
+  async admit(addresses: readonly PeerAddress[], request: Partial<AdmitRequest> = {}): Promise<readonly boolean[]> {
+    const { stage = "candidate", id = stage === "arrival" ? undefined : sampleId, source = "test" } = request;
+    const asked = { stage, id, source, addresses };
+    const answers = await this.complete(this.bus.every(admitPeers, asked, new AbortController().signal));
+    return addresses.map((_, i) => answers.every((answer) => answer[i]));
   }
 
   /** Retires it: its signal aborts, and all that it acquired is undone. Twice is fine. */

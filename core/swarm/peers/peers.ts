@@ -9,6 +9,7 @@
 import { readCandidate } from "../../api/candidate.ts";
 import {
   admitPeers,
+  type AdmitStage,
   type ConnectedPeer,
   errorText,
   type PeerCandidate,
@@ -21,6 +22,7 @@ import {
 } from "../../api/mod.ts";
 import { bytesEqual, holderOf, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../../wire/mod.ts";
 import { allowedFastSet } from "../session/allowed_fast.ts";
+import { askFilters, Filters, REFUSED } from "./admission.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import type { ShakenPeer } from "./handshake.ts";
 import { dialAndShake, DialError } from "./dial.ts";
@@ -41,6 +43,9 @@ const URGENT_TIME = 5_000;
 const INTEREST_INTERVAL = 100;
 // A connection this old that neither side wants anything of may be given up for another swarm's (ms).
 const IDLE_CONNECTION = 60_000;
+
+// Filters are asked about so many addresses at once.
+const BATCH = 50;
 
 /** What the peers need of their swarm. */
 export interface PeersSwarm extends SessionSwarm {
@@ -78,6 +83,9 @@ export class SwarmPeers {
   /** Who sent blocks, by session: to ban them even after they left. */
   readonly #contributors = new Map<number, PeerAddress>();
   readonly #ownAddress = new OwnAddress();
+  readonly #filters: Filters;
+  /** Counts the times that filters came: who was admitted before then is asked about again. */
+  #filtering = 0;
   #urgent: readonly UrgentDial[] = [];
   /** When whom to serve is decided anew; sooner where somebody came, left, or wants something else. */
   #rechokeAt = 0;
@@ -87,6 +95,7 @@ export class SwarmPeers {
   constructor(kernel: Kernel, swarm: PeersSwarm) {
     this.#kernel = kernel;
     this.#swarm = swarm;
+    this.#filters = new Filters(kernel.bus);
     this.#choker = new Choker(kernel.host.random);
     this.pool = new PeerPool({ random: kernel.host.random });
     this.connectionShare = kernel.limits.peers;
@@ -111,9 +120,11 @@ export class SwarmPeers {
     if (sound.length < candidates.length) {
       log.warn(`Dropped ${candidates.length - sound.length} peers from ${source}: they have no address`);
     }
-    const allowed = trusted
-      ? sound
-      : await this.#filter(source, sound.filter(({ address, namedBy }) => !egress.check(address, { namedBy })));
+    const allowed = trusted ? sound : await this.#filter(
+      "candidate",
+      source,
+      sound.filter(({ address, namedBy }) => !egress.check(address, { namedBy })),
+    );
     const now = this.#swarm.clock.now();
     let added = 0;
     for (const { address, namedBy } of allowed) {
@@ -176,7 +187,15 @@ export class SwarmPeers {
     this.pool.dialing(key);
     this.dialing++;
     try {
+      const filtering = this.#filtering;
       const shaken = await dialAndShake(this.#kernel, id, own, { ...peer, only }, signal);
+      if (filtering !== this.#filtering && !peer.trusted) {
+        const [admitted] = await this.#filter("session", firstOf(peer.sources), [peer]);
+        if (!admitted) {
+          shaken.stream.close(new PeerClosed(REFUSED));
+          return this.pool.closed(clock.now(), key, { worked: false, useful: false, retry: false });
+        }
+      }
       this.#begin(shaken, peer, false);
     } catch (error) {
       const reason = errorText(error);
@@ -191,8 +210,8 @@ export class SwarmPeers {
   /** Takes an accepted connection that shook hands, if plugins' filters let it in too. */
   async accept(shaken: ShakenPeer): Promise<void> {
     const { stream } = shaken;
-    const [admitted] = await this.#filter("incoming", [{ address: stream.remote }]);
-    const refusal = admitted ? this.#roomFor(stream.remote) : "refused by a filter";
+    const [admitted] = await this.#filter("session", "incoming", [{ address: stream.remote }]);
+    const refusal = admitted ? this.#roomFor(stream.remote) : REFUSED;
     if (refusal) return stream.close(new PeerClosed(refusal));
     const peer = this.pool.add(this.#swarm.clock.now(), stream.remote, "incoming", { dialable: false });
     if (!peer) return stream.close(new PeerClosed("banned"));
@@ -225,6 +244,41 @@ export class SwarmPeers {
     const until = this.#swarm.clock.now() + URGENT_TIME;
     this.#urgent = [...this.#urgent.filter((dial) => dial.key !== key), { key, transport, until }].slice(-MAX_URGENT);
     this.#swarm.wake();
+  }
+
+  /** The plugins changed: where filters came, they are asked about everybody who is here and was not named by the user. */
+  pluginsChanged(): void {
+    if (!this.#filters.renew().added) return;
+    this.#filtering++;
+    void this.#filterAnew();
+  }
+
+  async #filterAnew(): Promise<void> {
+    const filtering = this.#filtering;
+    const { clock } = this.#swarm;
+    const asked = [...this.pool.entries()].filter(({ trusted, banned }) => !trusted && !banned);
+    for (const stage of ["session", "candidate"] as const) {
+      const bySource = Map.groupBy(
+        asked.filter(({ connected }) => connected === (stage === "session")),
+        ({ sources }) => firstOf(sources),
+      );
+      for (const [source, peers] of bySource) {
+        for (let i = 0; i < peers.length; i += BATCH) {
+          const batch = peers.slice(i, i + BATCH);
+          const passed = new Set(await this.#filter(stage, source, batch));
+          if (filtering !== this.#filtering) return; // all are asked about once more
+          for (const peer of batch) if (!passed.has(peer)) this.#turnOut(peer, clock.now());
+        }
+      }
+    }
+  }
+
+  /** A filter refuses who is here already. One that is being dialed is asked about when it has shaken hands. */
+  #turnOut({ address: { key } }: PoolPeer, now: number): void {
+    const session = [...this.sessions].find(({ address }) => address.key === key);
+    session?.close(new PeerClosed(REFUSED));
+    if (session) this.pool.closed(now, key, { worked: true, useful: false, retry: false });
+    this.pool.remove(key);
   }
 
   /** Once a second. */
@@ -368,18 +422,18 @@ export class SwarmPeers {
     return same < MAX_PER_ADDRESS ? undefined : "too many connections from this address";
   }
 
-  async #filter(source: string, candidates: readonly PeerCandidate[]): Promise<readonly PeerCandidate[]> {
-    const { bus, log } = this.#kernel;
-    if (candidates.length === 0 || !bus.observers(admitPeers)) return candidates;
-    try {
-      const request = { id: this.#swarm.id, source, addresses: candidates.map(({ address }) => address) };
-      const answer = await bus.first(admitPeers, request, this.#swarm.signal);
-      return answer === undefined ? candidates : candidates.filter((_, i) => answer?.[i] === true);
-    } catch (error) {
-      // The filter that failed is named already.
-      log.debug(`No peers admitted from ${source}: ${errorText(error)}`);
-      return [];
-    }
+  /** Those that no filter refuses; nobody where other filters came while it was asked: sources are then asked anew. */
+  async #filter<C extends Pick<PeerCandidate, "address">>(
+    stage: AdmitStage,
+    source: string,
+    candidates: readonly C[],
+  ): Promise<readonly C[]> {
+    if (candidates.length === 0 || !this.#kernel.bus.observers(admitPeers)) return candidates;
+    const filtering = this.#filtering;
+    const { id, signal } = this.#swarm;
+    const addresses = candidates.map(({ address }) => address);
+    const flags = await askFilters(this.#kernel, { stage, id, source, addresses }, signal);
+    return filtering === this.#filtering ? candidates.filter((_, i) => flags[i]) : [];
   }
 
   #begin(shaken: ShakenPeer, peer: PoolPeer, incoming: boolean): void {
@@ -400,7 +454,7 @@ export class SwarmPeers {
       incoming,
       transport,
       encryption,
-      source: [...peer.sources][0] ?? "incoming",
+      source: firstOf(peer.sources),
       fast: handshake.fast,
       extended: handshake.extended,
       dht: handshake.dht,
@@ -445,6 +499,11 @@ export class SwarmPeers {
   #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {
     return { id: this.#swarm.id, name: this.#swarm.name, address, incoming, transport };
   }
+}
+
+/** Who named a peer first. */
+function firstOf(sources: PoolPeer["sources"]): string {
+  return sources.values().next().value ?? "incoming";
 }
 
 /** Whom to ban for a peer's deed: who holds its IP on the internet; on a LAN or loopback, where many live, only itself. */

@@ -173,6 +173,12 @@ export class PeerPool {
     }, source);
   }
 
+  /** Forgets an address that nothing is under way with. */
+  remove(key: string): void {
+    const peer = this.#peers.get(key);
+    if (peer && !peer.connected && !peer.dialing) this.#delete(peer);
+  }
+
   /** How many could be dialed now. */
   candidates(now: number, options: { readonly seeding?: boolean } = {}): number {
     return this.#look(now, options.seeding ?? false).candidates;
