@@ -17,6 +17,8 @@ export interface LimitSettings {
   readonly dials: number;
   /** Most dials under way at once. */
   readonly halfOpen: number;
+  /** Incoming connections whose handshake is under way at once; the silent make room for others. */
+  readonly handshakes: number;
   /** Incoming connections a second from one address, and handshakes pending from it at once. */
   readonly acceptsPerAddress: number;
   /** Bytes of pieces that are being put together, over all swarms. */

@@ -98,6 +98,7 @@ async function decodeProfile(
       unchoked: limits.unchoked,
       dials: limits.dials,
       halfOpen: limits.half_open,
+      handshakes: limits.handshakes,
       acceptsPerAddress: limits.accepts_per_address,
       openPieces: limits.open_pieces,
       readAhead: limits.read_ahead,

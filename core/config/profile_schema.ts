@@ -75,6 +75,7 @@ export const profileSchema = object({
     unchoked: optional(integer({ min: 1 })),
     dials: integer({ default: 20, min: 1 }),
     half_open: integer({ default: 30, min: 1 }),
+    handshakes: integer({ default: 64, min: 1 }),
     accepts_per_address: integer({ default: 10, min: 1 }),
     open_pieces: size({ default: "32 MiB", min: "1 MiB" }),
     read_ahead: size({ default: "16 MiB", min: "0" }),

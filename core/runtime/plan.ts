@@ -61,6 +61,7 @@ function entryDifferences(before: PluginEntry, after: PluginEntry): string[] {
 // Keys of `limits` and `quarantine` as the profile writes them, and how people read them.
 const WRITTEN: Readonly<Record<string, string>> = {
   halfOpen: "half_open",
+  handshakes: "handshakes",
   acceptsPerAddress: "accepts_per_address",
   openPieces: "open_pieces",
   readAhead: "read_ahead",

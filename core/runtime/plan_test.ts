@@ -43,7 +43,7 @@ Deno.test("planEntries() replaces for isolation, permissions and memory, and onl
 });
 
 Deno.test("planSettings() tells each setting with what it was and becomes", () => {
-  const limits = { connections: 200, peers: 60, dials: 20, halfOpen: 30, acceptsPerAddress: 10 };
+  const limits = { connections: 200, peers: 60, dials: 20, halfOpen: 30, handshakes: 64, acceptsPerAddress: 10 };
   const sizes = { openPieces: 2 ** 25, readAhead: 2 ** 24, openFiles: 128 };
   const before = {
     listen: [{ ip: "::", port: 6881 }],

@@ -5,9 +5,10 @@
  * @module
  */
 import { admitPeers, type ByteStream, CommandError, errorText, type Timer } from "../api/mod.ts";
-import { holderOf, type InfoHash, type PeerAddress, sha1, toHex } from "../wire/mod.ts";
+import { type InfoHash, type PeerAddress, sha1, toHex } from "../wire/mod.ts";
 import { Awake } from "./awake.ts";
 import { askFilters, REFUSED } from "./peers/admission.ts";
+import { type Member, originOf, whoMakesRoom } from "./peers/crowd.ts";
 import { acceptAndShake, type OwnHandshake } from "./peers/handshake.ts";
 import { fairShare } from "./fair_share.ts";
 import type { Kernel } from "./kernel.ts";
@@ -37,6 +38,11 @@ const REQ2 = new TextEncoder().encode("req2");
 // Addresses whose incoming connections are counted at once.
 const MAX_COUNTED_ADDRESSES = 10_000;
 
+/** A connection that came in. */
+interface Arrival extends Member {
+  readonly stream: ByteStream;
+}
+
 /** Every swarm, by each id that peers may name it by. */
 export class Swarms {
   readonly #kernel: Kernel;
@@ -46,7 +52,8 @@ export class Swarms {
   readonly #bySecret = new Map<string, InfoHash>();
   readonly #awake: Awake<Swarm>;
   readonly listeners: Listeners;
-  readonly #shaking = new Set<ByteStream>();
+  /** Connections that came in and have not shaken hands, the oldest first. They are no peers yet, and take no peer's place. */
+  readonly #shaking = new Map<ByteStream, Arrival>();
   /** Handshakes under way, by who holds the address. */
   readonly #pending = new Map<string, number>();
   /** Incoming connections of the present second, by who holds the address. */
@@ -80,8 +87,14 @@ export class Swarms {
     return this.#byKey.size;
   }
 
+  /** Connections that came in and have not shaken hands yet. */
+  get handshakes(): number {
+    return this.#shaking.size;
+  }
+
+  /** Peers of all swarms. */
   get connections(): number {
-    let count = this.#shaking.size;
+    let count = 0;
     for (const swarm of this.#awake) count += swarm.peers.sessions.size;
     return count;
   }
@@ -138,7 +151,7 @@ export class Swarms {
     this.#dialTimer?.cancel();
     this.#abort.abort(new PeerClosed("this client stops"));
     this.listeners.close();
-    for (const stream of this.#shaking) stream.close(new PeerClosed("this client stops"));
+    for (const stream of this.#shaking.keys()) stream.close(new PeerClosed("this client stops"));
     const stopping = [...this.all].map((swarm) => [swarm.name, swarm.stop()] as const);
     this.#awake.clear();
     return stopping;
@@ -223,12 +236,14 @@ export class Swarms {
     const { limits } = this.#kernel;
     this.#dialCredit = Math.min(limits.dials, this.#dialCredit + (now - this.#dialedAt) * limits.dials / 1000);
     this.#dialedAt = now;
-    const waiting = [...this.#awake].filter((swarm) => swarm.peers.wantsDial(now));
     let open = limits.connections - this.connections - this.#dialing;
+    // Whom the user named is dialed wherever else the connections are.
+    const mayDial = (swarm: Swarm): boolean => swarm.peers.wantsDial(now) && (open > 0 || swarm.peers.namedWaits(now));
+    const waiting = [...this.#awake].filter(mayDial);
     for (let i = 0; i < waiting.length; i++) {
-      if (this.#dialCredit < 1 || this.#dialing >= limits.halfOpen || open <= 0) return waiting.length > 0;
+      if (this.#dialCredit < 1 || this.#dialing >= limits.halfOpen) return true;
       const swarm = waiting[this.#turn++ % waiting.length];
-      if (!swarm.peers.wantsDial(now)) continue;
+      if (!mayDial(swarm)) continue;
       this.#dialCredit--;
       this.#dialing++;
       open--;
@@ -237,7 +252,7 @@ export class Swarms {
         this.#dialSoon();
       });
     }
-    return waiting.some((swarm) => swarm.peers.wantsDial(now));
+    return waiting.some(mayDial);
   }
 
   readonly #secretOf = (hash: Uint8Array): Uint8Array | undefined => this.#bySecret.get(toHex(hash))?.bytes;
@@ -255,15 +270,22 @@ export class Swarms {
     const refuse = (why: string): void => stream.close(new PeerClosed(why));
     const { limits, log } = this.#kernel;
     const { ip, key } = stream.remote;
-    const holder = holderOf(stream.remote);
+    const from = originOf(stream.remote);
+    const { holder } = from;
     const arrivals = (this.#arrivals.get(holder) ?? 0) + 1;
     const pending = this.#pending.get(holder) ?? 0;
     if (Math.max(arrivals, pending + 1) > limits.acceptsPerAddress || this.#arrivals.size > MAX_COUNTED_ADDRESSES) {
       return refuse("too many connections from this address");
     }
     this.#arrivals.set(holder, arrivals);
-    if (this.connections >= limits.connections) return refuse("too many connections");
-    this.#shaking.add(stream);
+    // Whoever is silent the longest, of the network that has most of these places, makes room.
+    if (this.#shaking.size >= limits.handshakes) {
+      const leaving = whoMakesRoom([...this.#shaking.values()], from, () => 0);
+      if (!leaving) return refuse("too many handshakes under way");
+      this.#shaking.delete(leaving.stream);
+      leaving.stream.close(new PeerClosed("others wait to shake hands"));
+    }
+    this.#shaking.set(stream, { stream, from });
     this.#pending.set(holder, pending + 1);
     let swarm: Swarm | undefined;
     const own = (infoHash: InfoHash): OwnHandshake | undefined => {
@@ -280,7 +302,8 @@ export class Swarms {
         { own, secretOf: this.#secretOf },
         this.#abort.signal,
       );
-      await swarm!.peers.accept(shaken);
+      this.#shaking.delete(stream);
+      await swarm!.peers.accept(shaken, this.connections >= limits.connections);
     } catch (error) {
       log.debug(`Refused ${key}: ${errorText(error)}`);
     } finally {

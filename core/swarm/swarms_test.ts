@@ -17,6 +17,7 @@ const peerId = new TextEncoder().encode("-XX0001-abcdefghijkl");
 class FakePeers {
   readonly sessions = new Set<unknown>();
   readonly accepted: ShakenPeer[] = [];
+  readonly full: boolean[] = [];
   readonly banned = new Set<string>();
   dialing = 0;
   dials = 0;
@@ -47,8 +48,9 @@ class FakePeers {
       })
     );
   }
-  accept(shaken: ShakenPeer): void {
+  accept(shaken: ShakenPeer, full: boolean): void {
     this.accepted.push(shaken);
+    this.full.push(full);
     this.sessions.add(shaken);
   }
 }
@@ -229,15 +231,14 @@ Deno.test("who connects is taken to the swarm that it names, unless it is banned
   assert.ok(all.every(({ stopped }) => stopped));
 });
 
-Deno.test("beyond the limit of connections nobody is accepted", async () => {
+Deno.test("beyond the limit of connections a swarm is told that one of its own has to make room", async () => {
   const world = bench(1, { connections: 2, acceptsPerAddress: 10 });
   const { simulation, swarms, all } = world;
   await simulation.complete(listen(world, [{ ip: "0.0.0.0", port: 6881 }]));
-  const answers: boolean[] = [];
   for (let i = 0; i < 4; i++) {
-    answers.push(await simulation.complete(join(world, simulation.host(`p${i}`), all[0].id.wireIds[0])));
+    await simulation.complete(join(world, simulation.host(`p${i}`), all[0].id.wireIds[0]));
   }
-  assert.deepEqual(answers, [true, true, false, false]);
+  assert.deepEqual(all[0].peers.full, [false, false, true, true]);
   await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
@@ -251,10 +252,25 @@ Deno.test("one address has only so many handshakes pending, however slowly they 
     await simulation.complete(attacker.net.connect(peerAddress(host.ip, 6881)));
     await simulation.run(1_000);
   }
-  assert.equal(swarms.connections, 3);
+  assert.equal(swarms.handshakes, 3);
   // After ten seconds the first ones are given up.
   await simulation.run(10_000);
-  assert.equal(swarms.connections, 0);
+  assert.equal(swarms.handshakes, 0);
+  await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
+});
+
+Deno.test("of too many silent handshakes the oldest makes room, of the network that has most", async () => {
+  const world = bench(1, { handshakes: 3, acceptsPerAddress: 10 });
+  const { simulation, host, swarms } = world;
+  await simulation.complete(listen(world, [{ ip: "0.0.0.0", port: 6881 }]));
+  const closed: string[] = [];
+  for (const ip of ["45.0.0.1", "45.0.1.1", "45.0.1.2", "45.0.2.1"]) {
+    const stream = await simulation.complete(simulation.host(ip).net.connect(peerAddress(host.ip, 6881)));
+    void stream.read(new Uint8Array(1)).then(() => closed.push(ip), () => closed.push(ip));
+    await simulation.run(10);
+  }
+  assert.deepEqual(closed, ["45.0.1.1"]);
+  assert.equal(swarms.handshakes, 3);
   await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 
@@ -283,7 +299,7 @@ Deno.test("an IPv6 network counts as one address, since one host may have all of
   for (let n = 1; n <= 5; n++) comes(`2600:1:2:3::${n}`);
   assert.deepEqual(closed, ["2600:1:2:3::4", "2600:1:2:3::5"]);
   comes("2600:1:2:4::1");
-  assert.equal(swarms.connections, 4);
+  assert.equal(swarms.handshakes, 4);
   await simulation.complete(Promise.all(swarms.stop().map(([, ended]) => ended)));
 });
 

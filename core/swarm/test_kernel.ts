@@ -35,6 +35,7 @@ export function testKernel(host: MemoryHost, options: TestKernelOptions = {}): K
       peers: 10,
       dials: 20,
       halfOpen: 5,
+      handshakes: 20,
       acceptsPerAddress: 3,
       openPieces: 1 << 20,
       readAhead: 1 << 20,

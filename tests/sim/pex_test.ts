@@ -225,7 +225,10 @@ Deno.test("a hundred thousand peers that liars name in an hour leave the pool at
   const lie = LIE.slice();
   let named = 0;
   for (let minute = 0; minute < 50; minute++) {
-    for (const liar of liars) {
+    for (const [n, { closed }] of liars.entries()) {
+      // Whoever only names others has to leave its place to those, and comes again.
+      if (closed) liars[n] = await stranger(swarm, `liar ${n} again ${minute}`, hub);
+      const liar = liars[n];
       for (let i = 0; i < 100; i++, named++) {
         lie.set([20 + (named >> 16), named >> 8 & 255, named & 255, 9, 26, 225], LIE_AT + 6 * i);
       }
@@ -235,8 +238,7 @@ Deno.test("a hundred thousand peers that liars name in an hour leave the pool at
     assert.ok(hub.runtime.swarm(torrent.id).candidates <= 2_000);
   }
   assert.equal(named, 100_000);
-  assert.equal(hub.runtime.swarm(torrent.id).candidates, 2_000);
-  assert.ok(liars.every(({ closed }) => !closed));
+  assert.ok(hub.runtime.swarm(torrent.id).candidates >= 1_990, "and full");
 });
 
 Deno.test("a million peers that ever new liars name push out nobody whom others named, and most aren't even looked at", () => {

@@ -25,6 +25,7 @@ import { allowedFastSet } from "../session/allowed_fast.ts";
 import { askFilters, Filters, REFUSED } from "./admission.ts";
 import { Choker, rechokeInterval } from "./choker.ts";
 import type { ShakenPeer } from "./handshake.ts";
+import { originOf, whoMakesRoom } from "./crowd.ts";
 import { dialAndShake, DialError } from "./dial.ts";
 import type { Kernel } from "../kernel.ts";
 import { OwnAddress, resolveNamed } from "../../net/mod.ts";
@@ -39,6 +40,15 @@ const MAX_PER_ADDRESS = 16;
 // same time doesn't try much longer.
 const MAX_URGENT = 16;
 const URGENT_TIME = 5_000;
+// A session over which no payload went for so long (ms) makes room for a newcomer: at once where neither side wants
+// anything, for whoever comes to trade says so with its first messages; sooner where its network has many places. For
+// candidates, who may be no better, it takes CANDIDATE_PATIENCE times as long.
+const IDLE_TIME = 2_000;
+const CROWDED_TIME = 10_000;
+const USELESS_TIME = 60_000;
+const CANDIDATE_PATIENCE = 5;
+// A peer that may ask for blocks and asks for none so long (ms) wants nothing, whatever it says.
+const ASKS_NOTHING = 20_000;
 // Changes of interest are acted upon so often (ms): a peer that wants blocks doesn't notice, and one that flaps is no work.
 const INTEREST_INTERVAL = 100;
 // A connection this old that neither side wants anything of may be given up for another swarm's (ms).
@@ -161,7 +171,13 @@ export class SwarmPeers {
 
   /** Whether it would dial now, given the chance. */
   wantsDial(now: number): boolean {
-    return this.wanted > this.dialing && (this.#nextUrgent(now) ?? this.#next(now)) !== undefined;
+    if (this.wanted > this.dialing) return (this.#nextUrgent(now) ?? this.#next(now)) !== undefined;
+    return this.namedWaits(now);
+  }
+
+  /** Whether somebody whom the user named is to be dialed: that one always has a place, one after the other. */
+  namedWaits(now: number): boolean {
+    return this.#swarm.active && this.dialing === 0 && (this.#next(now)?.trusted ?? false);
   }
 
   /** When it next has somebody to dial or to look after: `now` while it has, Infinity if never by itself. */
@@ -207,11 +223,14 @@ export class SwarmPeers {
     }
   }
 
-  /** Takes an accepted connection that shook hands, if plugins' filters let it in too. */
-  async accept(shaken: ShakenPeer): Promise<void> {
+  /**
+   * Takes an accepted connection that shook hands, if plugins' filters let it in too. Where it is `full`, over all swarms,
+   * one of its own has to make room.
+   */
+  async accept(shaken: ShakenPeer, full = false): Promise<void> {
     const { stream } = shaken;
     const [admitted] = await this.#filter("session", "incoming", [{ address: stream.remote }]);
-    const refusal = admitted ? this.#roomFor(stream.remote) : REFUSED;
+    const refusal = admitted ? this.#roomFor(stream.remote, full) : REFUSED;
     if (refusal) return stream.close(new PeerClosed(refusal));
     const peer = this.pool.add(this.#swarm.clock.now(), stream.remote, "incoming", { dialable: false });
     if (!peer) return stream.close(new PeerClosed("banned"));
@@ -290,6 +309,7 @@ export class SwarmPeers {
     }
     if (now >= this.#rechokeAt) this.rechoke(now);
     if (this.sessions.size > this.connectionShare) this.#makeRoom(now);
+    else if (this.sessions.size === this.connectionShare) this.#makeRoomForCandidates(now);
   }
 
   /** Somebody wants something, or nothing more. It is a matter of time: whoever flaps must not keep us busy. */
@@ -399,6 +419,37 @@ export class SwarmPeers {
     }
   }
 
+  /** Every place is taken, and others might do better: somebody of no use makes room for the best candidate. */
+  #makeRoomForCandidates(now: number): void {
+    const candidate = this.#next(now);
+    if (candidate) this.#leaveTo(candidate.address, now, candidate.trusted ? 1 : CANDIDATE_PATIENCE);
+  }
+
+  /**
+   * Closes the connection that can best be spared for a newcomer.
+   *
+   * @returns whether there was one
+   */
+  #leaveTo(newcomer: PeerAddress, now: number, patience = 1): boolean {
+    const leaving = whoMakesRoom(
+      [...this.sessions],
+      originOf(newcomer),
+      (session, crowded) => this.#spared(session, now, patience, crowded),
+    );
+    leaving?.close(new PeerClosed("neither gives nor takes, and others wait"));
+    return leaving !== undefined;
+  }
+
+  /** How well a session can be spared: best where neither side wants anything; undefined where it is of use. */
+  #spared(session: PeerSession, now: number, patience: number, crowded: boolean): number | undefined {
+    const { machine, unchokedSince = now, sentSinceUnchoke, useful } = session;
+    const asks = machine.peerInterested && (sentSinceUnchoke > 0 || now - unchokedSince < ASKS_NOTHING);
+    const wanted = machine.amInterested || asks;
+    const time = !wanted ? IDLE_TIME : crowded && !useful ? CROWDED_TIME : USELESS_TIME;
+    if (now - session.lastUseful < time * patience || this.pool.get(session.address.key)?.trusted) return undefined;
+    return wanted ? 0 : 1;
+  }
+
   #nextUrgent(now: number): UrgentDial | undefined {
     this.#urgent = this.#urgent.filter(({ until }) => until > now);
     return this.#urgent.find(({ key }) => {
@@ -412,8 +463,13 @@ export class SwarmPeers {
   }
 
   /** Why one more connection from there has no room. */
-  #roomFor(from: PeerAddress): string | undefined {
-    if (!this.#swarm.active || this.sessions.size >= this.connectionShare) return "the swarm has no room";
+  #roomFor(from: PeerAddress, full: boolean): string | undefined {
+    if (!this.#swarm.active) return "the swarm has no room";
+    if (full || this.sessions.size >= this.connectionShare) {
+      const found = this.#leaveTo(from, this.#swarm.clock.now());
+      // Whom the user named comes in all the same.
+      if (!found && !this.pool.namesHolder(from)) return "the swarm has no room";
+    }
     // On a LAN, or behind one machine's loopback, many peers may share an address.
     if (ipScope(from.ip) !== "public") return undefined;
     const holder = holderOf(from);
@@ -444,6 +500,8 @@ export class SwarmPeers {
       this.pool.closed(this.#swarm.clock.now(), peer.address.key, { worked: true, useful: false });
       return;
     }
+    // It has a place in any case; better somebody else's than one more.
+    if (peer.trusted && this.wanted === 0) this.#leaveTo(peer.address, this.#swarm.clock.now());
     const { transport, encryption } = shaken;
     // How a peer encrypts when it dials says nothing of what it takes.
     this.pool.connected(peer.address.key, { transport, encryption: incoming ? undefined : encryption });

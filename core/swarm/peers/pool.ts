@@ -107,6 +107,13 @@ export class PeerPool {
     return this.#peers.get(key);
   }
 
+  /** Whether the user named an address of whoever holds this one: it may come from any port. */
+  namesHolder(address: PeerAddress): boolean {
+    const holder = holderOf(address);
+    for (const peer of this.#peers.values()) if (peer.trusted && holderOf(peer.address) === holder) return true;
+    return false;
+  }
+
   /** Learns our own address of one family, as others see it, and ranks the peers anew (BEP 40). */
   setSelf(self: PeerAddress): void {
     if (this.#self.get(self.family)?.key === self.key) return;

@@ -10,6 +10,7 @@ import { type ByteStream, type PeerSnapshot, TokenBucket } from "../../api/mod.t
 import { Bitfield, type ExtendedHandshake, type PeerAddress, peerAddress, ProtocolError } from "../../wire/mod.ts";
 import { BLOCK_SIZE, blockSize, type PieceShape } from "../pieces/blocks.ts";
 import { clientName } from "../peer_id.ts";
+import { type Origin, originOf } from "../peers/crowd.ts";
 import { PeerMachine, type PeerMachineEvents } from "./machine.ts";
 import { type BlockSource, nextSourceKey, type Picker } from "../pieces/picker.ts";
 import { limitWait, type RateLimiter, RateMeter } from "../rate_limit.ts";
@@ -92,6 +93,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   readonly down = new RateMeter();
   readonly up = new RateMeter();
   readonly connectedAt: number;
+  /** Who has the peer's address, and on which network. */
+  readonly from: Origin;
   client: string;
   /** Asked and did not send for long: its blocks are free for others. */
   snubbed = false;
@@ -101,6 +104,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
   interesting = 0;
   /** Sent or got payload: worth dialing again. */
   useful = false;
+  /** When payload last went either way, or it began. */
+  lastUseful: number;
 
   readonly #swarm: SessionSwarm;
   readonly #stream: ByteStream;
@@ -117,7 +122,8 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.#stream = origin.stream;
     this.origin = origin;
     this.client = clientName(origin.peerId);
-    this.connectedAt = swarm.clock.now();
+    this.from = originOf(origin.address);
+    this.connectedAt = this.lastUseful = swarm.clock.now();
     this.#work = new TokenBucket(this.connectedAt, WORK);
     this.machine = new PeerMachine({
       shape: swarm.shape,
@@ -362,6 +368,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
     this.snubbed = false;
     if (!wanted) return this.#swarm.wasted(length);
     this.useful = true;
+    this.lastUseful = this.machine.lastReceived;
     this.#work.earn(length / BYTES_PER_WORK);
     this.#swarm.downloaded(length, this.machine.lastReceived);
     this.#swarm.picker!.received(piece, block, this.#swarm.blockSources, this);
@@ -447,6 +454,7 @@ export class PeerSession implements PeerMachineEvents, BlockSource {
 
   #uploaded(payload: number, now: number): void {
     this.useful = true;
+    this.lastUseful = now;
     this.sentSinceUnchoke += payload;
     this.#work.earn(payload / BYTES_PER_WORK);
     this.up.add(now, payload);
