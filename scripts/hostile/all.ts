@@ -16,6 +16,7 @@ await runScripts({
     descriptors: "descriptors.ts",
     half_body: "half_body.ts",
     messages: "messages.ts",
+    places: "places.ts",
     upload_limit: "upload_limit.ts",
   },
 }, Deno.args);

@@ -39,6 +39,8 @@ export interface Running extends AsyncDisposable {
   /** What it said first. */
   readonly address: string;
   readonly told: readonly Told[];
+  /** Names a peer to it, as its user would. */
+  name(address: string): Promise<void>;
 }
 
 /** A torrent of zeros, and where they are: a sparse file, so that its size costs nothing. */
@@ -69,6 +71,11 @@ export async function makeZeros(folder: string, size: number): Promise<Zeros> {
 /** Starts a Weft that seeds the zeros, with this profile over the defaults of benchmarks. */
 export function seedZeros({ folder }: Zeros, profile: Record<string, unknown>): Promise<Running> {
   return spawn(["seed", folder, JSON.stringify(profile)]);
+}
+
+/** Starts a Weft that has nothing of the zeros; `name` a peer to it by a line. */
+export function wantZeros({ folder }: Zeros, profile: Record<string, unknown>): Promise<Running> {
+  return spawn(["want", folder, JSON.stringify(profile)]);
 }
 
 /** Starts an honest peer that takes up to `rate` bytes a second. */
@@ -138,7 +145,8 @@ export function worstStall(told: readonly Told[], from: number): number {
   return Math.max(...told.slice(from + 1).map(({ stall }) => stall));
 }
 
-function handshake(infoHash: Uint8Array, number: number): Uint8Array {
+/** A handshake whose peer id has this number in it. */
+export function handshake(infoHash: Uint8Array, number: number): Uint8Array {
   return encodeHandshake({
     infoHash: InfoHash.from(infoHash),
     peerId: new TextEncoder().encode(`-XX0001-${number}`.padEnd(20, "-")),
@@ -170,6 +178,11 @@ async function spawn(args: readonly string[]): Promise<Running> {
   return {
     address,
     told,
+    async name(address) {
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(`${address}\n`));
+      writer.releaseLock();
+    },
     async [Symbol.asyncDispose]() {
       await child.stdin.close().catch(() => {});
       await child.status;
@@ -179,7 +192,10 @@ async function spawn(args: readonly string[]): Promise<Running> {
 }
 
 /** Tells what `sums` says until the input ends. */
-async function tell(sums: () => Omit<Told, "at" | "stall">): Promise<void> {
+async function tell(
+  sums: () => Omit<Told, "at" | "stall">,
+  named: (address: string) => void = () => {},
+): Promise<void> {
   const host = denoHost();
   let probe = new StallProbe(host.clock);
   probe.begin();
@@ -189,21 +205,23 @@ async function tell(sums: () => Omit<Told, "at" | "stall">): Promise<void> {
     probe.begin();
     console.log(JSON.stringify({ at: performance.now(), ...sums(), stall }));
   }, TOLD_EVERY);
-  while (await Deno.stdin.read(new Uint8Array(16)) !== null);
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) named(text.trim());
   clearInterval(timer);
 }
 
-/** In a process of its own: a Weft that seeds. */
-async function seed(folder: string, profile: string): Promise<void> {
+/** In a process of its own: a Weft that seeds, or has nothing yet. */
+async function weft(role: "seed" | "want", folder: string, profile: string): Promise<void> {
   const host = denoHost();
-  const runtime = await start(host, folder, JSON.parse(profile));
-  const { id } = await runtime.add({ source: await Deno.readFile(`${folder}/zeros.torrent`), existing: "trust" });
-  while (runtime.swarm(id).state !== "seeding") await new Promise((resolve) => setTimeout(resolve, 20));
+  const runtime = await start(host, role === "seed" ? folder : `${folder}/want`, JSON.parse(profile));
+  const existing = role === "seed" ? "trust" : "resume";
+  const { id } = await runtime.add({ source: await Deno.readFile(`${folder}/zeros.torrent`), existing });
+  const begun = role === "seed" ? "seeding" : "downloading";
+  while (runtime.swarm(id).state !== begun) await new Promise((resolve) => setTimeout(resolve, 20));
   console.log(runtime.snapshot().listening[0]);
   await tell(() => {
     const { downloaded, uploaded, connected } = runtime.swarm(id);
     return { downloaded, uploaded, connected };
-  });
+  }, (address) => void runtime.addPeers(id, [address]));
   await runtime.stop();
   await host.close();
 }
@@ -254,6 +272,6 @@ async function take(infoHash: string, pieceCount: string, address: string, rate:
 
 if (import.meta.main) {
   const [role, ...args] = Deno.args as [string, string, string, string, string];
-  await (role === "seed" ? seed(args[0], args[1]) : take(...args as [string, string, string, string]));
+  await (role === "take" ? take(...args as [string, string, string, string]) : weft(role as "seed", args[0], args[1]));
   Deno.exit(0);
 }
