@@ -8,7 +8,7 @@ import { headline, progressBlock, progressLine } from "./text/progress.ts";
 import type { ReloadOutcome } from "../profile/mod.ts";
 import { StallProbe } from "./stall_probe.ts";
 import { REDRAW_INTERVAL } from "./text/status_line.ts";
-import { printable } from "./text/text.ts";
+import { jsonText, printable } from "./text/text.ts";
 
 /** Milliseconds between two lines of progress where nobody watches a terminal. */
 const PLAIN_INTERVAL = 5_000;
@@ -194,7 +194,7 @@ class JsonReporter implements Reporter {
   }
 
   #write(value: object): void {
-    this.terminal.out(JSON.stringify(value) + "\n");
+    this.terminal.out(jsonText(value) + "\n");
   }
 }
 

@@ -1,5 +1,6 @@
 /** The swarms that a profile brings: what they are, and how they differ from those that are here. @module */
 import { ConfigError, type Disk, errorText, type PlanChange, type SwarmSetting } from "../api/mod.ts";
+import { selectionProblem } from "../swarm/mod.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 import { differences } from "./plan.ts";
 
@@ -48,6 +49,8 @@ export async function readProfileSwarms(
       const description = describeSource(source);
       const { key } = description.id;
       if (keys.has(key)) throw new Error("an entry above it is the same torrent; remove one of the two");
+      const problem = description.info && selectionProblem(setting.select, description.info.files.length);
+      if (problem) throw new Error(problem);
       keys.add(key);
       swarms.push({ setting, source, description });
     } catch (error) {

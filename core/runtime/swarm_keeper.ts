@@ -18,7 +18,7 @@ import {
 } from "../api/mod.ts";
 import type { SwarmRecord } from "../store/mod.ts";
 import { parseServiceUrl } from "../wire/mod.ts";
-import { type Kernel, snapshotOf, Swarm, type Swarms } from "../swarm/mod.ts";
+import { type Kernel, selectionProblem, snapshotOf, Swarm, type Swarms } from "../swarm/mod.ts";
 import { planSwarms, type ProfileSwarm, readProfileSwarms, type SwarmPlan } from "./profile_swarms.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 
@@ -81,6 +81,8 @@ export class SwarmKeeper {
       wasted: 0,
       seedTime: 0,
     };
+    const problem = source.info && selectionProblem(request.select, source.info.files.length);
+    if (problem) throw new CommandError(`Cannot add "${source.name}": ${problem}`);
     if (record.followLinks && !record.readOnly) {
       throw new CommandError(`Cannot add "${source.name}": "followLinks" is for reading alone; say "readOnly" too`);
     }

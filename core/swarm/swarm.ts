@@ -48,7 +48,7 @@ import { FileReaders, type ReadersSwarm } from "./pieces/file_reader.ts";
 import type { BlockSource, Picker } from "./pieces/picker.ts";
 import { MAX_PRIORITY } from "./pieces/piece_order.ts";
 import { RateLimiter } from "./rate_limit.ts";
-import { doneBytes, NORMAL_PRIORITY, Selection } from "./pieces/selection.ts";
+import { doneBytes, NORMAL_PRIORITY, Selection, selectionProblem } from "./pieces/selection.ts";
 import type { ProvidedExtension } from "./session/extensions.ts";
 import { type PeersSwarm, SwarmPeers } from "./peers/peers.ts";
 import { IncompleteError, type PiecesSwarm, SwarmPieces } from "./pieces/pieces.ts";
@@ -333,6 +333,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (!this.shape) return;
     this.selection = new Selection(this.shape, this.record);
     await this.pieces.select(this.selection);
+    // What was selected before may have been nothing that is there.
+    if (this.state === "failed" && !this.store) void this.#restart(new PeerClosed("other files are wanted"));
     this.progressed();
   }
 
@@ -349,10 +351,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   prioritiesOf(indexes: readonly number[]): Record<number, number> {
     if (!this.shape) throw new CommandError(`Cannot select files of "${this.name}": its metadata is not known yet`);
     const count = this.shape.files.length;
-    const wrong = indexes.find((index) => !(index >= 0 && index < count));
-    if (wrong !== undefined) {
-      throw new CommandError(`Cannot select file ${wrong}: "${this.name}" has files 0 to ${count - 1}`);
-    }
+    const problem = selectionProblem(indexes, count);
+    if (problem) throw new CommandError(`Cannot select files of "${this.name}": ${problem}`);
     const selected = new Set(indexes);
     return Object.fromEntries(Array.from({ length: count }, (_, i) => [i, selected.has(i) ? NORMAL_PRIORITY : 0]));
   }
@@ -576,6 +576,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
         if (signal.aborted) return;
         this.#learn(info);
       }
+      this.#expectSelection();
       this.#become("checking");
       const existing = this.#checkWanted ? "check" : this.#existing;
       await this.pieces.open(this.shape!, this.selection!, { existing, force: this.#force }, signal);
@@ -594,6 +595,17 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
       if (error instanceof ObstacleError || error instanceof IncompleteError) await this.pieces.close();
       this.failed(error);
     }
+  }
+
+  /** A magnet's selection is looked at once its files are known. @throws {CommandError} when nothing of it is there */
+  #expectSelection(): void {
+    const { record: { select, priorities }, shape } = this;
+    const problem = priorities ? undefined : selectionProblem(select, shape!.files.length);
+    if (!problem) return;
+    if (select!.every((index) => index >= shape!.files.length)) {
+      throw new CommandError(`Cannot select files of "${this.name}": ${problem}`);
+    }
+    this.#kernel.log.warn(`Of "${this.name}" not all that was selected is there: ${problem}`);
   }
 
   /** Begins as one that is paused: only what it had is to be seen. */

@@ -118,3 +118,36 @@ Deno.test("once a magnet turns out private, no plugin is asked for peers, and ut
   assert.match(handshakes[0], /6:ut_pexi1e/);
   assert.match(handshakes[1], /6:ut_pexi0e/);
 });
+
+Deno.test("a selection of which nothing is there is an error once the files are known, until other ones are wanted", async () => {
+  await using swarm = new SimSwarm(9);
+  const torrent = makeTorrent({ files: [100_000, 100_000, 100_000] });
+  const seed = await swarm.seed("seed", torrent);
+  const leech = await withMetadata(swarm, metadata(torrent));
+  const { simulation } = swarm;
+  await assert.rejects(
+    swarm.add(leech, torrent, { select: [0, 98] }),
+    /^CommandError: Cannot add "sample": there is no file 99: the torrent has 3 files$/,
+  );
+  await swarm.add(leech, torrent, { source: magnet(torrent), select: [98], peers: [seed.address] });
+  await swarm.until(() => leech.runtime.swarm(torrent.id).state === "failed");
+  const { error, downloaded } = leech.runtime.swarm(torrent.id);
+  assert.equal(error, 'Cannot select files of "sample": there is no file 99: the torrent has 3 files');
+  assert.equal(downloaded, 0);
+  assert.ok(!leech.events.some(({ event }) => event === "swarm.completed"));
+  await assert.rejects(simulation.complete(leech.runtime.update(torrent.id, { select: [3] })), /there is no file 4/);
+  await simulation.complete(leech.runtime.update(torrent.id, { select: [1] }));
+  await swarm.until(() => leech.runtime.swarm(torrent.id).state === "seeding");
+  assert.equal(leech.runtime.swarm(torrent.id).wantedDone, 100_000);
+});
+
+Deno.test("of a selection that is partly there, that part is fetched, and the rest is told", async () => {
+  await using swarm = new SimSwarm(10);
+  const torrent = makeTorrent({ files: [100_000, 100_000] });
+  const seed = await swarm.seed("seed", torrent);
+  const leech = await withMetadata(swarm, metadata(torrent));
+  await swarm.add(leech, torrent, { source: `${magnet(torrent)}&so=1,7`, peers: [seed.address] });
+  await swarm.until(() => leech.runtime.swarm(torrent.id).state === "seeding");
+  assert.equal(leech.runtime.swarm(torrent.id).wantedDone, 100_000);
+  assert.ok(leech.log.some((line) => /there is no file 8: the torrent has 2 files/.test(line)));
+});

@@ -8,6 +8,7 @@ import { type Context, exitCodes } from "../environment.ts";
 import type { Program } from "../options.ts";
 import { readProfile } from "../../profile/mod.ts";
 import { readSwarms } from "../settings.ts";
+import { jsonText } from "../text/text.ts";
 
 const details = `
 The Weft that is asked is the one that runs with the profile's state. Nothing is changed. Mistakes are listed with
@@ -35,7 +36,7 @@ export function addPlan(program: Program, context: Context): void {
       const text = running
         ? changes.length === 0 ? "nothing would change\n" : changesText(changes)
         : `no Weft runs with this state ("${state}"); "weft run" would start:\n${changesText(changes)}`;
-      context.terminal.out(options.json ? JSON.stringify({ running, changes }, null, 2) + "\n" : text);
+      context.terminal.out(options.json ? jsonText({ running, changes }, 2) + "\n" : text);
       context.exitCode = exitCodes.done;
     });
 }

@@ -4,7 +4,7 @@ import { findWeft, profileHelp, stateHelp, stateOf } from "../connection.ts";
 import { type Context, exitCodes, usageError } from "../environment.ts";
 import type { Program } from "../options.ts";
 import { entriesText, hooksText } from "../text/plugin_text.ts";
-import { table } from "../text/text.ts";
+import { jsonText, table } from "../text/text.ts";
 
 const details = `
 Examples:
@@ -47,7 +47,7 @@ async function listText(context: Context, options: ListOptions): Promise<string>
   const builtins = await Promise.all(
     Object.values(context.builtins).map(async (load) => facts((await load()).default)),
   );
-  if (options.json) return JSON.stringify({ running: entries ?? null, builtins }, null, 2) + "\n";
+  if (options.json) return jsonText({ running: entries ?? null, builtins }, 2) + "\n";
 
   const named = options.state !== undefined || options.profile !== undefined;
   return [
@@ -68,7 +68,7 @@ async function builtinText({ builtins }: Context, name: string, json: boolean): 
   }
   const { default: plugin } = await builtins[name]();
   const shown = facts(plugin);
-  if (json) return JSON.stringify(shown, null, 2) + "\n";
+  if (json) return jsonText(shown, 2) + "\n";
   // Loaded only here: nothing else of a running command writes YAML.
   const { stringify } = await import("yaml");
   const entry = { use: shown.name, ...(shown.example && { with: shown.example }) };

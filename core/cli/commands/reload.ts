@@ -3,6 +3,7 @@ import { changesText } from "../text/change_text.ts";
 import { connect, profileHelp, stateHelp } from "../connection.ts";
 import { type Context, exitCodes } from "../environment.ts";
 import type { Program } from "../options.ts";
+import { jsonText } from "../text/text.ts";
 
 const details = `
 What changed is printed, one change a line: "+ plugin dht", "- swarm debian.iso", "~ limits.down: 10 MB/s to 5 MB/s",
@@ -23,7 +24,7 @@ export function addReload(program: Program, context: Context): void {
     .addHelpText("after", details)
     .action(async (options) => {
       const plan = await (await connect(context, options)).reload();
-      context.terminal.out(options.json ? JSON.stringify(plan, null, 2) + "\n" : changesText(plan.changes));
+      context.terminal.out(options.json ? jsonText(plan, 2) + "\n" : changesText(plan.changes));
       context.exitCode = exitCodes.done;
     });
 }

@@ -15,7 +15,7 @@ import { peerOption, type Program, rateOption } from "../options.ts";
 import { listeningText, percent, progressLine, shareDone } from "../text/progress.ts";
 import { shortEntriesText } from "../text/plugin_text.ts";
 import { readSource } from "../source.ts";
-import { count, printable, table } from "../text/text.ts";
+import { count, jsonText, printable, table } from "../text/text.ts";
 
 /** Adds the commands. */
 export function addRemote(program: Program, context: Context): void {
@@ -36,7 +36,7 @@ export function addRemote(program: Program, context: Context): void {
     .action(async (id, options) => {
       const client = await connect(context, options);
       const shown = id === undefined ? await client.snapshot() : await client.swarm(id);
-      if (options.json) done(JSON.stringify(shown, null, 2) + "\n");
+      if (options.json) done(jsonText(shown, 2) + "\n");
       else {done(
           "swarms" in shown
             ? runtimeText(shown, context.host.clock.wall())
@@ -52,7 +52,7 @@ export function addRemote(program: Program, context: Context): void {
     .option("--json", "one JSON array")
     .action(async (options) => {
       const { swarms } = await (await connect(context, options)).snapshot();
-      done(options.json ? JSON.stringify(swarms, null, 2) + "\n" : listText(swarms));
+      done(options.json ? jsonText(swarms, 2) + "\n" : listText(swarms));
     });
 
   program.command("add")

@@ -4,7 +4,7 @@ import { formatMagnet, type Magnet, type Metainfo, parseServiceUrl, toHex } from
 import { type Context, exitCodes } from "../environment.ts";
 import type { Program } from "../options.ts";
 import { readSource } from "../source.ts";
-import { count, printable, table } from "../text/text.ts";
+import { count, jsonText, printable, table } from "../text/text.ts";
 
 /** Adds the command. */
 export function addShow(program: Program, context: Context): void {
@@ -120,5 +120,5 @@ function date(seconds: number | undefined): string | undefined {
 }
 
 function json(value: unknown): string {
-  return JSON.stringify(value, null, 2) + "\n";
+  return jsonText(value, 2) + "\n";
 }

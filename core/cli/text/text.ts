@@ -1,8 +1,23 @@
 /** Text for people: names that can't harm a terminal, tables, amounts of time. @module */
 
-/** A name from outside, for a terminal: control and bidi characters become U+FFFD, so that it can't move the cursor or lie. */
+// Control characters, and marks that turn the direction of what follows: a name with them moves the cursor, or lies.
+const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu;
+
+/** A name from outside, for a terminal: control and bidi characters become U+FFFD. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+  return text.replace(UNSAFE, "\ufffd");
+}
+
+/**
+ * A value as JSON that is safe on a terminal and in a log: what {@link printable} replaces is escaped, so that it reads
+ * back the same. On one line, unless `indent` says otherwise.
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  // Within JSON, line breaks and spaces are the only ones outside of strings.
+  return JSON.stringify(value, null, indent).replace(
+    UNSAFE,
+    (char) => char === "\n" ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Scripts and symbols whose characters take two columns of a terminal. */

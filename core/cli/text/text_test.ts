@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { count, cut, printable, table } from "./text.ts";
+import { count, cut, jsonText, printable, table } from "./text.ts";
 
 Deno.test("printable() takes the sting out of escape sequences and bidi marks", () => {
   assert.equal(printable("a\x1b[2Jb\u202ecod.exe\n"), "a\ufffd[2Jb\ufffdcod.exe\ufffd");
@@ -33,4 +33,14 @@ Deno.test("cut() and table() count the columns that characters take on a termina
 Deno.test("table() takes as many rows as a torrent may have files", () => {
   const rows = Array.from({ length: 300_000 }, () => ["1", "file"]);
   assert.equal(table(rows).length, 300_000 * 8);
+});
+
+Deno.test("jsonText() escapes what could move a cursor or turn a line, and reads back the same", () => {
+  const value = { name: 'a\x1b[2J\x7f\x9b1m\u202ecod.exe\u2028"\\\n', list: ["\u200f"] };
+  for (const indent of [undefined, 2]) {
+    const text = jsonText(value, indent);
+    assert.deepEqual(JSON.parse(text), value);
+    assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}\u2028]/u);
+  }
+  assert.equal(jsonText({ a: "\x9b" }), '{"a":"\\u009b"}');
 });

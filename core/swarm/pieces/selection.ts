@@ -5,6 +5,13 @@ import type { Info } from "../../wire/mod.ts";
 /** A file's priority when it is wanted and nobody said more. */
 export const NORMAL_PRIORITY = 4;
 
+/** What is wrong with a selection (file indexes) of a torrent of `count` files: undefined if all of it is there. */
+export function selectionProblem(select: readonly number[] | undefined, count: number): string | undefined {
+  const beyond = select?.find((index) => !(index >= 0 && index < count));
+  if (beyond === undefined) return undefined;
+  return `there is no file ${beyond + 1}: the torrent has ${count === 1 ? "one file" : `${count} files`}`;
+}
+
 /** The wishes of one swarm: from file selection and priorities to priorities of pieces, and how far they are met. */
 export class Selection {
   /** Each file's priority, 0 (skip) to 7. */
