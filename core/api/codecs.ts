@@ -60,7 +60,7 @@ const id: Field<TorrentId> = {
   },
 };
 
-const swarm: Fields<SwarmEvent> = { id, name: text };
+const swarm: Fields<SwarmEvent> = { id, name: text, private: flag };
 
 /** For `discoverPeers`. */
 export const discoverCodec: HookCodec<DiscoverRequest, PeerCandidate> = codec(
@@ -73,6 +73,7 @@ export const admitCodec: HookCodec<AdmitRequest, AdmitAnswer> = codec(
   mapping<AdmitRequest>({
     stage: oneOf("candidate", "arrival", "session"),
     id: optional(id),
+    private: flag,
     source: text,
     addresses: list(address),
   }),

@@ -53,6 +53,11 @@ Deno.test("what is inherited is not read", () => {
 
 Deno.test("a tracker's status crosses with what is known of it", () => {
   const { encodeInput, decodeInput } = trackerStatus.contract.codec!;
-  const event = { id, name: "x", status: { url: "http://t/a", tier: 0, state: "working" as const, peers: 3 } };
+  const event = {
+    id,
+    name: "x",
+    private: false,
+    status: { url: "http://t/a", tier: 0, state: "working" as const, peers: 3 },
+  };
   assert.deepEqual(decodeInput(structuredClone(encodeInput(event))), event);
 });

@@ -5,6 +5,8 @@ import type { PeerAddress, TorrentId } from "../wire/mod.ts";
 export interface SwarmEvent {
   readonly id: TorrentId;
   readonly name: string;
+  /** Peers come from its trackers alone (BEP 27): only plugins that want `private` are told. False while unknown. */
+  readonly private: boolean;
 }
 
 /** A peer of a swarm, as events name it. */

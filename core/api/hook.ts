@@ -44,6 +44,13 @@ export interface HookContract<In, Out> {
    */
   readonly problem?: (answer: Out, input: In) => string | undefined;
   readonly codec?: HookCodec<In, Out>;
+  /** What plugins get of an event in place of what the owner sees: without secrets. */
+  readonly redact?: (input: In) => In;
+  /**
+   * A call may be about a private swarm before anybody knows: only plugins that want `private` may attach. Without it,
+   * they alone get what says `private: true` of itself.
+   */
+  readonly mayBePrivate?: true;
   /**
    * For hooks whose answers or values are in use for longer than a call: says so of each stream and each promise, so
    * that an entry that is retired lives on until they are done.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PeerAddress, TorrentId } from "../wire/mod.ts";
+import { type PeerAddress, redactUrls, type TorrentId } from "../wire/mod.ts";
 import type { SourceClient } from "./block_source.ts";
 import { readCandidate } from "./candidate.ts";
 import {
@@ -55,7 +55,9 @@ export const discoverPeers: Hook<"gather", DiscoverRequest, PeerCandidate> = def
  * one is refused; undefined is no objection. A filter that fails, or is left out for its faults, refuses all. A filter
  * whose list changed detaches its handler and attaches it anew: then it is asked about everybody who is there.
  *
- * Peers that the user named pass unasked.
+ * Peers that the user named pass unasked. A filter that does not want `private` is not asked about the peers of private
+ * swarms, which pass it, and while there is a private swarm not at `arrival` either: it is asked at `session` then, when
+ * the handshake named a swarm of all.
  */
 export const admitPeers: Hook<"every", AdmitRequest, AdmitAnswer> = defineHook<AdmitRequest, AdmitAnswer>()(
   "every",
@@ -73,7 +75,8 @@ export const admitPeers: Hook<"every", AdmitRequest, AdmitAnswer> = defineHook<A
 
 /**
  * A peer is being dialed over one of the transports that are raced: wrap it to encrypt or to refuse. What `next` gives
- * has won the race; it rejects where another transport did, and may be called again to dial anew.
+ * has won the race; it rejects where another transport did, and may be called again to dial anew. Only wraps that want
+ * `private` are around dials of private swarms.
  */
 export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<DialRequest, OpenedStream>()(
   "around",
@@ -83,15 +86,19 @@ export const dialPeer: Hook<"around", DialRequest, OpenedStream> = defineHook<Di
 
 /**
  * A connection came in: wrap it to decrypt or to refuse. The kernel closes a stream that hasn't shaken hands after 10 s,
- * so that only a wrap that hangs by itself misses the deadline.
+ * so that only a wrap that hangs by itself misses the deadline. Any connection may be for a private swarm, so only plugins
+ * that want `private` may attach.
  */
 export const acceptPeer: Hook<"around", AcceptRequest, OpenedStream> = defineHook<AcceptRequest, OpenedStream>()(
   "around",
   "peers.accept",
-  { deadline: 20_000, onFailure: "refuse", lends: lendOpened },
+  { deadline: 20_000, onFailure: "refuse", lends: lendOpened, mayBePrivate: true },
 );
 
-/** Ways to reach peers, by name: `tcp`, `utp`. Their order in the profile is the order of preference. */
+/**
+ * Ways to reach peers, by name: `tcp`, `utp`. Their order in the profile is the order of preference. Peers of private
+ * swarms are met only over those of plugins that want `private`.
+ */
 export const transports: Hook<"keyed", string, Transport> = defineHook<string, Transport>()(
   "keyed",
   "transports",
@@ -104,7 +111,10 @@ export const transports: Hook<"keyed", string, Transport> = defineHook<string, T
   },
 );
 
-/** Tracker clients, by URL scheme without the colon: `http`, `https`, `udp`. */
+/**
+ * Tracker clients, by URL scheme without the colon: `http`, `https`, `udp`. Trackers of private swarms, whose URLs may be
+ * secret, are asked through those of plugins that want `private` alone.
+ */
 export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<string, TrackerClient>()(
   "keyed",
   "trackers.client",
@@ -117,7 +127,10 @@ export const trackerClients: Hook<"keyed", string, TrackerClient> = defineHook<s
   },
 );
 
-/** Clients of sources of blocks that are no peers, by URL scheme without the colon: `http`, `https`. */
+/**
+ * Clients of sources of blocks that are no peers, by URL scheme without the colon: `http`, `https`. Those of private
+ * swarms are asked through clients of plugins that want `private` alone.
+ */
 export const blockSources: Hook<"keyed", string, SourceClient> = defineHook<string, SourceClient>()(
   "keyed",
   "blocks.source",
@@ -218,22 +231,33 @@ export const swarmCompleted: Hook<"event", SwarmEvent, void> = defineHook<SwarmE
   codec: swarmCodec,
 });
 
-/** A tracker answered or failed. */
+/** A tracker answered or failed. Plugins get its URL, and those in its messages, without path and query. */
 export const trackerStatus: Hook<"event", SwarmEvent & { readonly status: TrackerStatus }, void> = defineHook<
   SwarmEvent & { readonly status: TrackerStatus }
->()("event", "tracker.status", { onFailure: "skip", codec: trackerStatusCodec });
+>()("event", "tracker.status", { onFailure: "skip", codec: trackerStatusCodec, redact: withoutSecrets });
 
 /** A plugin was left out after repeated faults (`quarantined`), or takes part again (`running`). */
 export const pluginState: Hook<"event", PluginStateEvent, void> = defineHook<PluginStateEvent>()(
   "event",
   "plugin.state",
-  { onFailure: "skip", codec: pluginStateCodec },
+  { onFailure: "skip", codec: pluginStateCodec, redact: (it) => ({ ...it, reason: redactUrls(it.reason) }) },
 );
 
 /** A new configuration was committed. */
 export const configReloaded: Hook<"event", { readonly generation: number }, void> = defineHook<
   { readonly generation: number }
 >()("event", "config.reloaded", { onFailure: "skip", codec: configReloadedCodec });
+
+function withoutSecrets<E extends { readonly status: TrackerStatus }>(event: E): E {
+  const { url, error, warning } = event.status;
+  const status = {
+    ...event.status,
+    url: redactUrls(url),
+    ...(error !== undefined && { error: redactUrls(error) }),
+    ...(warning !== undefined && { warning: redactUrls(warning) }),
+  };
+  return { ...event, status };
+}
 
 function lendOpened(opened: OpenedStream, lend: Lend): OpenedStream {
   return { ...opened, stream: lend.stream(opened.stream) };

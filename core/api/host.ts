@@ -259,6 +259,8 @@ export interface IsolatePermissions {
   readonly write?: readonly string[];
   /** Environment variables by name. */
   readonly env?: readonly string[];
+  /** What is said and asked of private swarms may reach it, if it wants that. */
+  readonly private?: boolean;
 }
 
 /** What {@link HostIsolates.start} needs. */

@@ -207,6 +207,15 @@ export interface PluginScope<Config = unknown> {
   hold(): Disposable;
 }
 
+/**
+ * What a plugin may ask for beyond what all get.
+ *
+ * - `private`: what is said and asked of private swarms (BEP 27), which goes to no other plugin: their names, peers and
+ *   trackers. Their streams run through its transports, their trackers are asked through its clients, and its extensions
+ *   speak with their peers. A plugin that runs apart is granted it by `permissions: { private: true }` of its entry.
+ */
+export type Want = "private";
+
 /** A plugin, made with {@link definePlugin}. */
 export interface Plugin<Config = unknown> {
   /** What the profile calls it. */
@@ -221,6 +230,8 @@ export interface Plugin<Config = unknown> {
   readonly needs?: readonly string[];
   /** Capabilities that it provides, in the same words; the runtime orders entries by them. */
   readonly provides?: readonly string[];
+  /** What it asks for beyond what all plugins get. */
+  readonly wants?: readonly Want[];
   /** Addresses that the user wrote into the entry, in the words of `egress.allow`: connections there pass the guard. */
   egress?(config: Config): readonly string[];
   setup(plugin: PluginScope<Config>): void | Promise<void>;

@@ -32,6 +32,8 @@ export interface AdmitRequest {
   readonly stage: AdmitStage;
   /** The swarm; undefined at `arrival`. */
   readonly id?: TorrentId;
+  /** Whether it is private: only filters that want `private` are asked. At `arrival`, whether any swarm here is. */
+  readonly private: boolean;
   /** Who named them: an entry's name, `tracker:HOST`, or `incoming`. */
   readonly source: string;
   readonly addresses: readonly PeerAddress[];
@@ -43,6 +45,8 @@ export type AdmitAnswer = readonly boolean[];
 /** A connection about to be made. */
 export interface DialRequest {
   readonly id: TorrentId;
+  /** Only wraps of plugins that want `private` are asked then. */
+  readonly private: boolean;
   readonly address: PeerAddress;
   /** The name of the transport that is tried. */
   readonly transport: string;

@@ -3,13 +3,18 @@ import { Barred, Call, enterCall } from "./call.ts";
 import { FailureLog } from "./failure_log.ts";
 import { type GatherAgain, type Gathered, gatherRound } from "./gather.ts";
 import type { CallStats, HandlerRegistration, Registration } from "./registration.ts";
-import { HookTable } from "./table.ts";
+import { HookTable, type ProvidedValue } from "./table.ts";
 
 /** What a bus needs. */
 export interface BusOptions {
   readonly clock: Clock;
   /** Gets a warning for each failure, but only a few a minute for one plugin at one hook. */
   readonly log?: Pick<Logger, "warn">;
+}
+
+/** A swarm, as far as it decides who may be asked. */
+export interface About {
+  readonly private: boolean;
 }
 
 /** Statistics of one plugin at one hook. */
@@ -33,6 +38,8 @@ export interface RunningEvent {
  *
  * A plugin whose owner is barred gets no calls, and its values aren't there. A call that its handler might have
  * forbidden, at a hook that refuses on failure, is refused: the handler can't say no, so nobody says yes for it.
+ *
+ * What says `private: true` of itself is of a private swarm, and reaches those whose owner may see such.
  */
 export class Bus {
   /** Handlers of events that have not settled. */
@@ -60,14 +67,19 @@ export class Bus {
   /**
    * Whether a call would matter: ask before building an event object on a hot path. A barred handler counts only where
    * the hook refuses, since there it forbids the call.
+   *
+   * @param about the swarm that it would be about, if it is about one
    */
-  observers<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>): boolean {
-    return this.#table.handlers(hook).some(matters);
+  observers<V extends Exclude<Verb, "keyed">, In, Out>(hook: Hook<V, In, Out>, about?: About): boolean {
+    return this.#hearing(hook, about).some(matters);
   }
 
   /** Tells every handler. Failures, rejections too, are logged and counted; nobody waits and nothing is thrown. */
   emit<In, Out>(hook: Hook<"event", In, Out>, input: NoInfer<In>): void {
-    for (const handler of this.#table.handlers(hook)) this.#tell(handler, input);
+    const handlers = this.#hearing(hook, input);
+    if (handlers.length === 0) return;
+    const told = hook.contract.redact?.(input) ?? input;
+    for (const handler of handlers) this.#tell(handler, told);
   }
 
   /**
@@ -85,7 +97,7 @@ export class Bus {
     asks: (plugin: string) => boolean = () => true,
   ): AsyncGenerator<Gathered<Out>, GatherAgain, void> {
     const failed = (registration: Registration, error: unknown): void => void this.#failed(registration, error);
-    const sources = this.#table.handlers(hook).filter(({ plugin }) => asks(plugin));
+    const sources = this.#hearing(hook, input).filter(({ plugin }) => asks(plugin));
     return gatherRound({ clock: this.#clock, problem: hook.contract.problem, failed }, sources, input, signal);
   }
 
@@ -99,7 +111,7 @@ export class Bus {
     input: NoInfer<In>,
     signal: AbortSignal,
   ): Promise<Out | undefined> {
-    for (const registration of this.#table.handlers(hook)) {
+    for (const registration of this.#hearing(hook, input)) {
       signal.throwIfAborted();
       const answer = await this.#ask(registration, input, signal);
       if (answer !== undefined) return answer;
@@ -119,7 +131,7 @@ export class Bus {
     signal: AbortSignal,
   ): Promise<readonly Out[]> {
     signal.throwIfAborted();
-    const handlers = this.#table.handlers(hook);
+    const handlers = this.#hearing(hook, input);
     const answers = await Promise.all(handlers.map((registration) => this.#ask(registration, input, signal)));
     return answers.filter((answer) => answer !== undefined);
   }
@@ -136,7 +148,7 @@ export class Bus {
     input: NoInfer<In>,
     inner: (input: In) => Promise<Out>,
   ): Promise<Out> {
-    const handlers = this.#table.handlers(hook);
+    const handlers = this.#hearing(hook, input);
     const from = (i: number): (input: In) => Promise<Out> =>
       i === handlers.length ? inner : (input) => this.#wrap(handlers[i], input, from(i + 1));
     return from(0)(input);
@@ -147,14 +159,18 @@ export class Bus {
     return [...this.#running];
   }
 
-  /** The value that a plugin provides under `key`, if any. */
-  get<In, Out>(hook: Hook<"keyed", In, Out>, key: string): Out | undefined {
-    return this.#table.value(hook, key);
+  /**
+   * The value that a plugin provides under `key`, if any.
+   *
+   * @param about the swarm that it is for, if it is for one
+   */
+  get<In, Out>(hook: Hook<"keyed", In, Out>, key: string, about?: About): Out | undefined {
+    return this.values(hook, about).find((provided) => provided.key === key)?.value;
   }
 
-  /** The keys that are provided, in the order of the profile. */
-  keys<In, Out>(hook: Hook<"keyed", In, Out>): readonly string[] {
-    return this.#table.values(hook).filter(({ owner }) => owner.barred === undefined).map(({ key }) => key);
+  /** All values that plugins provide, with their keys, in the order of the profile; see {@link Bus.get}. */
+  values<In, Out>(hook: Hook<"keyed", In, Out>, about?: About): readonly ProvidedValue<Out>[] {
+    return this.#table.values(hook).filter(({ owner }) => owner.barred === undefined && maySee(owner, about));
   }
 
   /** Calls, failures and milliseconds of the present table's handlers, by plugin and hook. */
@@ -170,6 +186,15 @@ export class Bus {
       all.set(id, sum);
     }
     return [...all.values()];
+  }
+
+  /** The handlers that may get this input. */
+  #hearing<V extends Exclude<Verb, "keyed">, In, Out>(
+    hook: Hook<V, In, Out>,
+    input: unknown,
+  ): readonly HandlerRegistration<V, In, Out>[] {
+    const handlers = this.#table.handlers(hook);
+    return handlers.length > 0 && isPrivate(input) ? handlers.filter(({ owner }) => owner.seesPrivate) : handlers;
   }
 
   /** One handler's answer, checked; undefined also where it failed and the hook goes on without it. */
@@ -290,6 +315,16 @@ export class Bus {
     owner.failed(failure);
     return failure;
   }
+}
+
+/** Whether what is of a swarm may reach a plugin. */
+function maySee(owner: Registration["owner"], about: unknown): boolean {
+  return owner.seesPrivate || !isPrivate(about);
+}
+
+/** Whether it says of itself that it is, or is about, a private swarm. */
+function isPrivate(about: unknown): boolean {
+  return typeof about === "object" && about !== null && (about as Partial<About>).private === true;
 }
 
 /** Whether it would be called, or refuse. */

@@ -133,10 +133,14 @@ Deno.test("around() doesn't blame who is outside for a barred owner inside", asy
 for (const hook of [tools, guards]) {
   Deno.test(`get() and keys() don't show a barred owner's values when the hook says ${hook.contract.onFailure}`, () => {
     const { bus, one } = setUp((owner) => registerValue(owner, hook, owner.name, 1));
-    assert.deepEqual([bus.get(hook, "one"), bus.get(hook, "two"), bus.keys(hook)], [undefined, 1, ["two"]]);
+    assert.deepEqual([bus.get(hook, "one"), bus.get(hook, "two"), bus.values(hook).map(({ key }) => key)], [
+      undefined,
+      1,
+      ["two"],
+    ]);
     assert.deepEqual(bus.table.values(hook).map(({ plugin }) => plugin), ["one", "two"]);
     one.barred = undefined;
-    assert.deepEqual([bus.get(hook, "one"), bus.keys(hook)], [1, ["one", "two"]]);
+    assert.deepEqual([bus.get(hook, "one"), bus.values(hook).map(({ key }) => key)], [1, ["one", "two"]]);
   });
 }
 

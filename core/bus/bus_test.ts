@@ -159,6 +159,65 @@ Deno.test("every() asks all at once, and gives each answer in the order of the t
   assert.deepEqual(await answers, [true, false]);
 });
 
+Deno.test("what is of a private swarm reaches only those who may see such, whatever the verb", async () => {
+  const { bus } = setUp();
+  const hook = { onFailure: "refuse" } as const;
+  const event = defineHook<{ private: boolean }>()("event", "test.private_event", hook);
+  const source = defineHook<{ private: boolean }, string>()("gather", "test.private_source", hook);
+  const asked = defineHook<{ private: boolean }, string>()("first", "test.private_asked", hook);
+  const agreed = defineHook<{ private: boolean }, string>()("every", "test.private_agreed", hook);
+  const wrapped = defineHook<{ private: boolean }, string>()("around", "test.private_wrapped", hook);
+  const tool = defineHook<string, string>()("keyed", "test.private_tool", hook);
+  const got: string[] = [];
+  const registrations = [false, true].flatMap((seesPrivate) => {
+    const name = seesPrivate ? "trusted" : "plain";
+    const owner = testOwner(name, [], { seesPrivate });
+    return [
+      registerHandler(owner, event, () => void got.push(name)),
+      registerHandler(owner, source, async function* () {
+        yield await Promise.resolve(name);
+      }),
+      registerHandler(owner, asked, () => name),
+      registerHandler(owner, agreed, () => name),
+      registerHandler(owner, wrapped, async (input, next) => `${name} ${await next(input)}`),
+      registerValue(owner, tool, name, name),
+    ];
+  });
+  bus.swap(HookTable.build(registrations, 1));
+  for (const about of [{ private: false }, { private: true }]) {
+    bus.emit(event, about);
+    const round = bus.gather(source, about, never);
+    for (let step = await round.next(); !step.done; step = await round.next()) got.push(step.value.value);
+    got.push(`${await bus.first(asked, about, never)}`, ...await bus.every(agreed, about, never));
+    got.push(await bus.around(wrapped, about, () => Promise.resolve("end")));
+    got.push(`${bus.get(tool, "plain", about)} ${bus.get(tool, "trusted", about)}`);
+    const all = about.private ? [] : ["plain"];
+    assert.deepEqual(got.splice(0), [
+      ...all,
+      "trusted",
+      ...all,
+      "trusted",
+      about.private ? "trusted" : "plain",
+      ...all,
+      "trusted",
+      about.private ? "trusted end" : "plain trusted end",
+      about.private ? "undefined trusted" : "plain trusted",
+    ]);
+  }
+});
+
+Deno.test("plugins are told an event without its secrets", () => {
+  const { bus, attach } = setUp();
+  const secret = defineHook<string>()("event", "test.secret", {
+    onFailure: "skip",
+    redact: (text) => text.replace("secret", "…"),
+  });
+  const told: string[] = [];
+  attach("one", secret, (text) => void told.push(text));
+  bus.emit(secret, "a secret word");
+  assert.deepEqual(told, ["a … word"]);
+});
+
 Deno.test("every() rejects when any handler fails, is stuck, is barred or answers nonsense", async () => {
   const bad: Record<string, () => never> = {
     throws: () => {
@@ -297,7 +356,7 @@ Deno.test("get() and keys() read the registry", () => {
   );
   assert.equal(bus.get(tools, "saw"), 1);
   assert.equal(bus.get(tools, "drill"), undefined);
-  assert.deepEqual(bus.keys(tools), ["saw", "axe"]);
+  assert.deepEqual(bus.values(tools).map(({ key }) => key), ["saw", "axe"]);
 });
 
 Deno.test("stats() counts calls, failures and milliseconds by plugin and hook", async () => {

@@ -11,7 +11,7 @@ export interface CallStats {
 
 /** A hook without its types: what a table needs of it. */
 export type AnyHook = Pick<Hook, "verb" | "name" | "version"> & {
-  readonly contract: Pick<Hook["contract"], "deadline" | "concurrency" | "onFailure">;
+  readonly contract: Pick<Hook["contract"], "deadline" | "concurrency" | "onFailure" | "mayBePrivate">;
 };
 
 /** Whose registration it is: one generation of one entry of the profile. */
@@ -20,6 +20,8 @@ export interface Owner {
   readonly name: string;
   /** Why it takes no calls for now, such as "it is quarantined for 30 s after 5 faults"; undefined when it does. */
   readonly barred: string | undefined;
+  /** What is of private swarms may reach it. */
+  readonly seesPrivate: boolean;
   /** A call of one of its handlers began, or waits for its turn; `callEnded` follows. */
   callBegan(): void;
   /** The handler settled, or was given up: its deadline passed, or its caller left. */

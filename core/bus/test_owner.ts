@@ -12,11 +12,12 @@ export interface TestOwner extends Owner {
 }
 
 /** An owner that takes calls until the test sets `barred`; failures are added to `failures`. */
-export function testOwner(name: string, failures: PluginError[] = []): TestOwner {
+export function testOwner(name: string, failures: PluginError[] = [], { seesPrivate = false } = {}): TestOwner {
   let running = 0;
   return {
     name,
     barred: undefined,
+    seesPrivate,
     failures,
     get running(): number {
       return running;

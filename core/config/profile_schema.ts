@@ -55,6 +55,7 @@ export const entrySchema = object({
     read: optional(list(path())),
     write: optional(list(path())),
     env: optional(list(string({ minLength: 1, maxLength: 256 }))),
+    private: optional(boolean()),
   })),
   memory: size({ default: "256 MiB", min: "128 MiB" }),
   drain: duration({ default: "1h" }),

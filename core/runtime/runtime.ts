@@ -29,6 +29,7 @@ import {
 import { Bus } from "../bus/mod.ts";
 import { StateStore, StoreMemory } from "../store/mod.ts";
 import { createPluginNet, Egress, SharedUdp, SocketPool, type StagedUdp } from "../net/mod.ts";
+import { redactUrls } from "../wire/mod.ts";
 import {
   detailOf,
   type Kernel,
@@ -332,6 +333,7 @@ class WeftRuntime implements Runtime {
       ...hooks,
       name,
       config,
+      seesPrivate: plugin.wants?.includes("private"),
       clock,
       random,
       log: this.#logger(name),
@@ -484,7 +486,8 @@ class WeftRuntime implements Runtime {
   }
 
   #logger(source: string): Logger {
-    const line = (level: LogLine["level"]) => (message: string): void => {
+    const line = (level: LogLine["level"]) => (text: string): void => {
+      const message = redactUrls(text);
       this.#options.log?.({ level, source, message });
       if (level !== "debug") this.#events.publish("log", { level, source, message });
     };

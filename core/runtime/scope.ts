@@ -38,6 +38,8 @@ export interface ScopeHooks {
 export interface ScopeOptions extends ScopeHooks {
   readonly name: string;
   readonly config: unknown;
+  /** The plugin wants `private`; false if not given. */
+  readonly seesPrivate?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -60,6 +62,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   readonly state: PluginState;
   /** See {@link Owner}: set while the entry is quarantined. */
   barred: string | undefined;
+  readonly seesPrivate: boolean;
   readonly #options: ScopeOptions;
   readonly #abort = new AbortController();
   readonly #registrations = new Set<Registration>();
@@ -78,6 +81,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     this.#before = options.before;
     this.name = options.name;
     this.config = options.config;
+    this.seesPrivate = options.seesPrivate ?? false;
     this.random = options.random;
     const { log } = options;
     this.log = {
@@ -125,7 +129,12 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     handler: NoInfer<Handler<V, In, Out>>,
   ): Disposable {
     if (typeof handler !== "function") throw new TypeError(`A handler for ${hook.name} must be a function`);
-    const { lends } = hook.contract;
+    const { lends, mayBePrivate } = hook.contract;
+    if (mayBePrivate && !this.seesPrivate) {
+      throw new Error(
+        `Cannot attach to ${hook.name}: it may be about private swarms; add wants: ["private"] to the plugin`,
+      );
+    }
     if (hook.verb !== "around" || !lends) return this.#register(registerHandler(this, hook, handler));
     const wrap = handler as Handler<"around", In, Out>;
     const lending = async (input: In, next: (input: In) => Promise<Out>): Promise<Out> =>

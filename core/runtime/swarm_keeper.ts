@@ -108,7 +108,7 @@ export class SwarmKeeper {
       const data = options.deleteData ? await swarm.data() : undefined;
       await this.#kernel.state.removeSwarm(key);
       await data?.delete();
-      this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name });
+      this.#kernel.tell(swarmRemoved, { id: swarm.id, name: swarm.name, private: swarm.private });
     });
   }
 
@@ -232,7 +232,7 @@ export class SwarmKeeper {
       wake: () => this.#swarms.wake(swarm),
     });
     this.#swarms.add(swarm);
-    this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name });
+    this.#kernel.tell(swarmAdded, { id: swarm.id, name: swarm.name, private: swarm.private });
     return swarm;
   }
 

@@ -68,13 +68,14 @@ export class Guest {
   }
 
   async #describe({ url, config, baseDir }: Extract<HostMessage, { do: "describe" }>): Promise<void> {
-    const { name, summary, needs, provides, example, ...plugin } = await this.#load(url);
+    const { name, summary, needs, provides, wants, example, ...plugin } = await this.#load(url);
     const { problems } = decodeRecorded(plugin.config, config, baseDir);
     const description = {
       name,
       ...(summary !== undefined && { summary }),
       ...(needs && { needs }),
       ...(provides && { provides }),
+      ...(wants && { wants }),
       ...(example && { example }),
       expects: plugin.config.expects,
       problems,

@@ -216,7 +216,12 @@ export class Keeper {
       const told = this.#swarms.get(id.key);
       if (told?.name === name && told.seeding === seeding) continue;
       this.#swarms.set(id.key, { name, seeding });
-      added.push({ key: id.key, event: swarmAdded.contract.codec!.encodeInput({ id, name }), seeding, nodes });
+      added.push({
+        key: id.key,
+        event: swarmAdded.contract.codec!.encodeInput({ id, name, private: false }),
+        seeding,
+        nodes,
+      });
     }
     for (const key of gone) this.#swarms.delete(key);
     if (added.length + gone.size === 0 && port === this.#port) return;

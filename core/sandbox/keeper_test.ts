@@ -19,7 +19,7 @@ async function running(setup: Plugin["setup"], net?: readonly string[] | true) {
   const current = (): FakeIsolate => isolates.started.at(-1)!;
   const admit = async (): Promise<unknown> =>
     await scope.handler(admitPeers)(
-      { stage: "candidate", id, source: "x", addresses: [] },
+      { stage: "candidate", id, private: false, source: "x", addresses: [] },
       new AbortController().signal,
     );
   return { clock, isolates, scope, current, admit };
@@ -215,9 +215,11 @@ Deno.test("values past a gather's credit end a guest", async () => {
 Deno.test("an answer that comes after its call was left is nobody's fault", async () => {
   const { scope, current } = await running((plugin) => void plugin.on(admitPeers, () => new Promise(() => {})));
   const caller = new AbortController();
-  const waiting =
-    (async () =>
-      await scope.handler(admitPeers)({ stage: "candidate", id, source: "x", addresses: [] }, caller.signal))();
+  const waiting = (async () =>
+    await scope.handler(admitPeers)(
+      { stage: "candidate", id, private: false, source: "x", addresses: [] },
+      caller.signal,
+    ))();
   await settle();
   caller.abort(new Error("too late"));
   await assert.rejects(waiting, /too late/);

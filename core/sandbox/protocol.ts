@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Want } from "../api/mod.ts";
 import { ProtocolError, quote } from "../wire/mod.ts";
 import { copyPlain, type PlainLimits } from "./plain.ts";
 
@@ -51,6 +52,7 @@ export interface Description {
   readonly summary?: string;
   readonly needs?: readonly string[];
   readonly provides?: readonly string[];
+  readonly wants?: readonly Want[];
   readonly expects: string;
   readonly example?: Readonly<Record<string, unknown>>;
   readonly problems: readonly Problem[];
@@ -216,6 +218,7 @@ function readDescription(fields: Fields): Description {
   const summary = fields.maybe("summary", (key) => fields.text(key));
   const needs = fields.maybe("needs", (key) => fields.texts(key));
   const provides = fields.maybe("provides", (key) => fields.texts(key));
+  const wants = fields.maybe("wants", (key) => fields.texts(key))?.filter((want): want is Want => want === "private");
   const example = fields.maybe("example", (key) => new Fields(fields.any(key)).all);
   return {
     name: fields.text("name"),
@@ -223,6 +226,7 @@ function readDescription(fields: Fields): Description {
     ...(summary !== undefined && { summary }),
     ...(needs && { needs }),
     ...(provides && { provides }),
+    ...(wants && { wants }),
     ...(example && { example }),
     problems: fields.list("problems", MAX_TEXTS).map((item) => {
       const each = new Fields(item);

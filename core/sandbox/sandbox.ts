@@ -37,6 +37,11 @@ export async function sandboxPlugin({ url, request, host, version }: SandboxOpti
   const code = { url: `${url}?weft=${encodeURIComponent(version)}`, request: { config, baseDir } };
   const apart = { isolates, clock, kind, permissions, memory, code: [codeFolder(url)] };
   const { problems, expects, ...about } = await describe(apart, code);
+  if (about.wants?.includes("private") && !permissions.private) {
+    throw new Error(
+      'it wants to know of private swarms, which its entry does not grant; add "private: true" to its permissions',
+    );
+  }
   return {
     ...about,
     config: replayed(expects, config, problems),

@@ -203,10 +203,13 @@ Deno.test("first, every: answers cross, and so does their absence", async () => 
     plugin.on(resolveMetadata, () => undefined);
   });
   const addresses = [peerAddress("192.0.2.1", 1), peerAddress("192.0.2.1", 9)];
-  assert.deepEqual(await scope.handler(admitPeers)({ stage: "candidate", id, source: "x", addresses }, live()), [
-    false,
-    true,
-  ]);
+  assert.deepEqual(
+    await scope.handler(admitPeers)({ stage: "candidate", id, private: false, source: "x", addresses }, live()),
+    [
+      false,
+      true,
+    ],
+  );
   assert.equal(await scope.handler(resolveMetadata)({ id }, live()), undefined);
 });
 
@@ -222,7 +225,8 @@ Deno.test("a handler that throws fails its call with what it threw", async () =>
     })
   );
   await assert.rejects(
-    async () => await scope.handler(admitPeers)({ stage: "candidate", id, source: "x", addresses: [] }, live()),
+    async () =>
+      await scope.handler(admitPeers)({ stage: "candidate", id, private: false, source: "x", addresses: [] }, live()),
     /no idea/,
   );
 });
@@ -235,7 +239,14 @@ Deno.test("event: told, and dropped and counted when the plugin is too slow", as
       await new Promise(() => {});
     })
   );
-  const event = { id, name: "x", address: peerAddress("192.0.2.1", 1), incoming: true, transport: "tcp" };
+  const event = {
+    id,
+    name: "x",
+    private: false,
+    address: peerAddress("192.0.2.1", 1),
+    incoming: true,
+    transport: "tcp",
+  };
   for (let i = 0; i < 300; i++) void scope.handler(peerConnected)(event);
   await settle();
   assert.equal(told, 256);

@@ -15,6 +15,7 @@ import {
   PluginError,
   streamSecurity,
   swarmCompleted,
+  type SwarmEvent,
   type SwarmFile,
   type SwarmLimits,
   type SwarmState,
@@ -167,7 +168,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
       random,
       id: this.id,
       tiers: options.tiers,
-      client: (scheme) => kernel.bus.get(trackerClients, scheme),
+      client: (scheme) => kernel.bus.get(trackerClients, scheme, this),
       stats: () => ({
         uploaded: this.ledger.up.total,
         downloaded: this.ledger.down.total,
@@ -419,8 +420,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     const { bus } = this.#kernel;
     if (this.#extensionsOf !== bus.table) {
       this.#extensionsOf = bus.table;
-      this.#extensions = bus.table.values(wireExtensions)
-        .filter(({ key, owner }) => owner.barred === undefined && !(this.private && key === "ut_pex"))
+      this.#extensions = bus.values(wireExtensions, this)
+        .filter(({ key }) => !(this.private && key === "ut_pex"))
         .map(({ key, plugin, value }) => ({ name: key, plugin, factory: value }));
     }
     return this.#extensions;
@@ -744,8 +745,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     this.upLimit.rate = lower(limits?.up, this.#rateShares.up);
   }
 
-  #event(): { readonly id: TorrentId; readonly name: string } {
-    return { id: this.id, name: this.name };
+  #event(): SwarmEvent {
+    return { id: this.id, name: this.name, private: this.private };
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { admitPeers, type ByteStream, CommandError, errorText, type Timer } from "../api/mod.ts";
+import { admitPeers, type ByteStream, CommandError, errorText, type Timer, transports } from "../api/mod.ts";
 import { type InfoHash, type PeerAddress, sha1, toHex } from "../wire/mod.ts";
 import { Awake } from "./awake.ts";
 import { askFilters, REFUSED } from "./peers/admission.ts";
@@ -261,7 +261,9 @@ export class Swarms {
   async #admits(address: PeerAddress): Promise<boolean> {
     const { bus } = this.#kernel;
     if (!bus.observers(admitPeers)) return true;
-    const request = { stage: "arrival", source: "incoming", addresses: [address] } as const;
+    // It may be a private swarm's peer.
+    const isPrivate = this.#byKey.values().some((swarm) => swarm.private);
+    const request = { stage: "arrival", private: isPrivate, source: "incoming", addresses: [address] } as const;
     const [admitted] = await askFilters(this.#kernel, request, this.#abort.signal);
     return admitted;
   }
@@ -290,7 +292,9 @@ export class Swarms {
     let swarm: Swarm | undefined;
     const own = (infoHash: InfoHash): OwnHandshake | undefined => {
       swarm = this.#byWireId.get(infoHash.hex);
-      if (!swarm || [ip, holder, key].some((target) => swarm!.peers.pool.isBanned(target))) return undefined;
+      // A transport that may not know of private swarms brings no peers to them.
+      if (!swarm || swarm.private && !this.#kernel.bus.get(transports, transport, swarm)) return undefined;
+      if ([ip, holder, key].some((target) => swarm!.peers.pool.isBanned(target))) return undefined;
       return { infoHash, peerId: swarm.peerId, dht: swarm.dhtPort > 0 };
     };
     try {

@@ -17,3 +17,4 @@ export * from "./service_url.ts";
 export * from "./text.ts";
 export * from "./torrent_id.ts";
 export * from "./udp_tracker.ts";
+export { redactUrls } from "./redact.ts";

@@ -105,7 +105,7 @@ Deno.test("a seed is announced by itself, without a round, and again every 15 mi
   const bootstrap = [`${benches[0].host.ip}:6881`];
   const seed = await startPlugin(dht, { simulation, host: simulation.host("seed"), with: { bootstrap }, swarms });
   await simulation.run(20_000);
-  seed.bus.emit(swarmState, { id: sampleId, name: "sample", state: "seeding" });
+  seed.bus.emit(swarmState, { id: sampleId, name: "sample", private: false, state: "seeding" });
   for (let time = 0; time < 3; time++) {
     await simulation.run(20_000);
     assert.equal((await benches[2].discover()).candidates[0].address.ip, seed.host.ip);

@@ -43,7 +43,7 @@ Deno.test("a peer that is alone, leaves and comes back has no more dials made th
   };
   flood();
   assert.equal(dialed.length, 50);
-  bench.bus.emit(swarmRemoved, { id: sampleId, name: "sample" });
+  bench.bus.emit(swarmRemoved, { id: sampleId, name: "sample", private: false });
   flood();
   assert.equal(dialed.length, 100, "nothing is remembered of a swarm that is gone");
 });

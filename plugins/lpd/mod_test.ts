@@ -122,7 +122,7 @@ Deno.test("a swarm is announced every five minutes, sooner to a newcomer, and at
   assert.deepEqual(own(), [0, 300]);
   for (let i = 0; i < 100; i++) {
     await announce([hex], 7001 + i);
-    bench.bus.emit(swarmAdded, { id: swarm(hex).id, name: "" });
+    bench.bus.emit(swarmAdded, { id: swarm(hex).id, name: "", private: false });
     await simulation.run(1_000);
   }
   assert.deepEqual(own(), [0, 300, 360]);

@@ -13,6 +13,7 @@ export default definePlugin({
   example: {},
   needs: ["transports"],
   provides: ["metadata.resolve", "wire.extension", "wire.extension:ut_metadata"],
+  wants: ["private"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     const exchange: MetadataExchange = new MetadataExchange(plugin);
     plugin.provide(wireExtensions, "ut_metadata", (peer) => exchange.join(peer));

@@ -39,6 +39,7 @@ export default definePlugin({
   config,
   example: { policy: "prefer", ciphers: ["rc4", "plaintext"] },
   provides: ["peers.accept", "stream.security:mse"],
+  wants: ["private"],
   setup(plugin: PluginScope<Config>): void {
     const { policy } = plugin.config;
     if (policy === "off") return;

@@ -63,7 +63,7 @@ async function dialing(config: unknown, answer: (stream: ByteStream, count: numb
     dial: () =>
       bench.bus.around(
         dialPeer,
-        { id: sampleId, address, transport: "tcp", signal: abort.signal },
+        { id: sampleId, private: false, address, transport: "tcp", signal: abort.signal },
         async () => {
           const stream = await bench.host.net.connect(address);
           dialed.push(stream);
@@ -177,7 +177,7 @@ Deno.test("a dial that nobody answers at all is not tried again", async () => {
   let dials = 0;
   const dial = test.bench.bus.around(
     dialPeer,
-    { id: sampleId, address, transport: "tcp", signal: test.abort.signal },
+    { id: sampleId, private: false, address, transport: "tcp", signal: test.abort.signal },
     () => (dials++, Promise.reject(new NetError("refused", "Connection refused"))),
   );
   await assert.rejects(test.simulation.complete(dial), /Connection refused/);
@@ -258,7 +258,7 @@ Deno.test("every pair of policies that can meet does, as both want it", async ()
     const shake = async (): Promise<string> => {
       const opened = await bench.bus.around(
         dialPeer,
-        { id: sampleId, address, transport: "tcp", signal },
+        { id: sampleId, private: false, address, transport: "tcp", signal },
         async () => ({ stream: await bench.host.net.connect(address), encryption: "none" as const }),
       );
       await opened.stream.write(plainHandshake);

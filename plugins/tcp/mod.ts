@@ -20,6 +20,7 @@ export default definePlugin({
   config: object({}),
   example: {},
   provides: ["transports", "transports:tcp"],
+  wants: ["private"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     plugin.provide(transports, "tcp", tcpTransport(plugin.net));
   },

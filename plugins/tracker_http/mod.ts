@@ -48,6 +48,7 @@ export default definePlugin({
   }),
   example: { timeout: "20s", numwant: 100 },
   provides: ["trackers.client", "trackers.client:http", "trackers.client:https"],
+  wants: ["private"],
   setup(plugin: PluginScope<TrackerHttpConfig>) {
     const client = httpTracker(plugin);
     plugin.provide(trackerClients, "http", client);

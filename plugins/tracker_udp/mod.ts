@@ -28,6 +28,7 @@ export default definePlugin({
   }),
   example: { timeout: "20s", numwant: 100 },
   provides: ["trackers.client", "trackers.client:udp"],
+  wants: ["private"],
   setup(plugin: PluginScope<TrackerUdpConfig>) {
     const { clock, random, net, udp, config } = plugin;
     const client = new UdpTrackerClient({ clock, random, net, udp, hold: () => plugin.hold(), ...config });

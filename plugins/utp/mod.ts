@@ -23,6 +23,7 @@ export default definePlugin({
   config: object({}),
   example: {},
   provides: ["transports", "transports:utp"],
+  wants: ["private"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     plugin.provide(transports, "utp", utpTransport(plugin));
   },

@@ -19,7 +19,7 @@ import { type PluginBench, sampleId } from "../testing/mod.ts";
 // What a plugin sets going goes on for so long (ms of simulated time).
 const LIVELY = 90_000;
 
-const swarm = { id: sampleId, name: "sample" };
+const swarm = { id: sampleId, name: "sample", private: false };
 const peer = { ...swarm, address: parsePeerAddress("192.0.2.1:6881"), incoming: false, transport: "tcp" };
 const status = { url: "http://tracker.example/announce", tier: 0, state: "working" } as const;
 

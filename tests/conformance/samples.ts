@@ -93,7 +93,7 @@ export function encryption(change: { dial?: Wrap; accept?: Wrap } = {}): Plugin 
   return bare((scope) => {
     scope.on(dialPeer, async (request, next) => await (change.dial ?? greet)((await next(request)).stream));
     scope.on(acceptPeer, async (request, next) => await (change.accept ?? answer)((await next(request)).stream));
-  });
+  }, { wants: ["private"] });
 }
 
 /** One end of an encrypted stream, from the raw one. */

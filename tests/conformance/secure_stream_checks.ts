@@ -21,7 +21,7 @@ const LIMIT = 40_000;
 const CUTS = [0, 1, 20, 68, 95, 96, 97, 120, 200, 600];
 const ENCRYPTIONS = ["none", "rc4", "plaintext"];
 
-const swarms = [{ id: sampleId, name: "sample", seeding: false, nodes: [] }];
+const swarms = [{ id: sampleId, private: false, name: "sample", seeding: false, nodes: [] }];
 const plainHandshake = encodeHandshake({
   infoHash: sampleId.wireIds[0],
   peerId: new Uint8Array(20).fill(65),
@@ -149,7 +149,7 @@ async function connect(subject: Subject): Promise<Ends> {
     dial: () =>
       dialer.bus.around(
         dialPeer,
-        { id: sampleId, address, transport: "tcp", signal },
+        { id: sampleId, private: false, address, transport: "tcp", signal },
         async () => await plain(++dials === 1 ? a : await dialer.host.net.connect(address)),
       ),
     accept: () =>

@@ -168,8 +168,7 @@ const sources: Case[] = [
     bad: bare((scope) =>
       void scope.on(swarmAdded, async ({ id }) => {
         await scope.net.fetch(`http://20.0.0.1/?info_hash=${id.hex}`).catch(() => {});
-      })
-    ),
+      }), { wants: ["private"] }),
     fails: "says nothing of private torrents",
     said: /sent the info-hash of a private torrent: "http:\/\/20\.0\.0\.1/,
   },

@@ -18,6 +18,7 @@ const torrent = makeTorrent({ length: 6_000_000, pieceLength: 32 * 1024 });
 /** A plugin that takes part in everything, and does nothing. */
 const busy = definePlugin({
   name: "busy",
+  wants: ["private"],
   config: object({ word: withDefault(string(), "") }),
   setup(plugin) {
     plugin.on(pieceVerified, () => {});

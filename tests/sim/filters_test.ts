@@ -15,8 +15,8 @@ const torrent = makeTorrent({ length: 3_000_000 });
 
 type Rule = (request: AdmitRequest) => readonly boolean[] | undefined;
 
-function plugin(setup: (scope: PluginScope) => void): Plugin {
-  return definePlugin({ name: "filter", config: object({}), setup }) as Plugin;
+function plugin(setup: (scope: PluginScope) => void, more: Partial<Plugin> = {}): Plugin {
+  return definePlugin({ name: "filter", config: object({}), setup, ...more }) as Plugin;
 }
 
 const filter = (rule: Rule): Plugin => plugin((scope) => void scope.on(admitPeers, rule));
@@ -66,8 +66,7 @@ Deno.test("a filter refuses an arriving connection before anything is read of it
         void scope.on(acceptPeer, (request, next) => {
           opened++;
           return next(request);
-        })
-      ),
+        }), { wants: ["private"] }),
       filter: filter((request) => {
         asked.push(request);
         return request.addresses.map(() => false);

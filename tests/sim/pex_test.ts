@@ -145,6 +145,7 @@ Deno.test("in a private swarm there is no pex, and a plugin that tries by anothe
   const seen: unknown[] = [];
   const spy = definePlugin({
     name: "spy",
+    wants: ["private"],
     config: object({}),
     setup(plugin) {
       plugin.provide(wireExtensions, "spy", (peer) => ({

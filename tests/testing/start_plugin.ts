@@ -155,6 +155,7 @@ export class PluginBench implements AsyncDisposable {
     this.#scope = new Scope({
       name: plugin.name,
       config: this.config,
+      seesPrivate: plugin.wants?.includes("private"),
       clock: host.clock,
       random: host.random,
       log,
@@ -233,7 +234,7 @@ export class PluginBench implements AsyncDisposable {
    */
   async admit(addresses: readonly PeerAddress[], request: Partial<AdmitRequest> = {}): Promise<readonly boolean[]> {
     const { stage = "candidate", id = stage === "arrival" ? undefined : sampleId, source = "test" } = request;
-    const asked = { stage, id, source, addresses };
+    const asked = { stage, id, private: request.private ?? false, source, addresses };
     const answers = await this.complete(this.bus.every(admitPeers, asked, new AbortController().signal));
     return addresses.map((_, i) => answers.every((answer) => answer[i]));
   }

@@ -27,6 +27,8 @@ export interface DialTarget {
   readonly transport?: string;
   /** How the last connection was encrypted: see DialRequest. */
   readonly encryption?: OpenedStream["encryption"];
+  /** Its swarm is private; not if not given. */
+  readonly private?: boolean;
   /** No other transport is tried. */
   readonly only?: string;
 }
@@ -55,7 +57,9 @@ export async function dialAndShake(
   signal: AbortSignal,
 ): Promise<ShakenPeer> {
   signal.throwIfAborted();
-  const names = kernel.bus.keys(transports).filter((name) => to.only === undefined || name === to.only);
+  const about = { private: to.private ?? false };
+  const names = kernel.bus.values(transports, about).map(({ key }) => key)
+    .filter((name) => to.only === undefined || name === to.only);
   if (names.length === 0) {
     throw new Error(`No plugin provides a transport; add "- use: ${to.only ?? "tcp"}" to plugins`);
   }
@@ -144,17 +148,17 @@ class Dialing {
   async #open(transport: string, attempt: AbortController): Promise<OpenedStream> {
     const { bus, host: { clock } } = this.#kernel;
     const { signal } = attempt;
-    const { address, encryption: lastEncryption } = this.#to;
+    const { address, encryption: lastEncryption, private: isPrivate = false } = this.#to;
     const timer = clock.after(
       DIAL_TIMEOUT,
       () => attempt.abort(new Error(`no answer within ${DIAL_TIMEOUT / 1000} s`)),
     );
     let stream: ByteStream | undefined;
     try {
-      const request = { id: this.#id, address, transport, lastEncryption, signal };
+      const request = { id: this.#id, private: isPrivate, address, transport, lastEncryption, signal };
       const wrapped = bus.around(dialPeer, request, async ({ address }) => {
         signal.throwIfAborted();
-        const dialed = bus.get(transports, transport);
+        const dialed = bus.get(transports, transport, request);
         if (!dialed) throw new Error(`no plugin provides the transport "${transport}" any more`);
         stream = await orAborted(dialed.dial(address, signal, this.#grant), signal, close);
         if (this.#race.opened(transport)) this.#stopAll(new Error("another transport was faster"), attempt);

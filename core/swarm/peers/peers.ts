@@ -18,6 +18,7 @@ import {
   type PeerEvent,
   peerUnreachable,
   type PeerUnreachableEvent,
+  type SwarmEvent,
   type Timer,
 } from "../../api/mod.ts";
 import { bytesEqual, holderOf, ipScope, type PeerAddress, peerAddress, ProtocolError, toHex } from "../../wire/mod.ts";
@@ -204,7 +205,7 @@ export class SwarmPeers {
     this.dialing++;
     try {
       const filtering = this.#filtering;
-      const shaken = await dialAndShake(this.#kernel, id, own, { ...peer, only }, signal);
+      const shaken = await dialAndShake(this.#kernel, id, own, { ...peer, private: this.#swarm.private, only }, signal);
       if (filtering !== this.#filtering && !peer.trusted) {
         const [admitted] = await this.#filter("session", firstOf(peer.sources), [peer]);
         if (!admitted) {
@@ -484,11 +485,11 @@ export class SwarmPeers {
     source: string,
     candidates: readonly C[],
   ): Promise<readonly C[]> {
-    if (candidates.length === 0 || !this.#kernel.bus.observers(admitPeers)) return candidates;
+    if (candidates.length === 0 || !this.#kernel.bus.observers(admitPeers, this.#swarm)) return candidates;
     const filtering = this.#filtering;
-    const { id, signal } = this.#swarm;
+    const { id, private: isPrivate, signal } = this.#swarm;
     const addresses = candidates.map(({ address }) => address);
-    const flags = await askFilters(this.#kernel, { stage, id, source, addresses }, signal);
+    const flags = await askFilters(this.#kernel, { stage, id, private: isPrivate, source, addresses }, signal);
     return filtering === this.#filtering ? candidates.filter((_, i) => flags[i]) : [];
   }
 
@@ -550,12 +551,17 @@ export class SwarmPeers {
     session.flush();
   }
 
+  get #about(): SwarmEvent {
+    const { id, name, private: isPrivate } = this.#swarm;
+    return { id, name, private: isPrivate };
+  }
+
   #unreachable({ address, namedBy }: PoolPeer, error: string): PeerUnreachableEvent {
-    return { id: this.#swarm.id, name: this.#swarm.name, address, error, namedBy };
+    return { ...this.#about, address, error, namedBy };
   }
 
   #event({ address, origin: { incoming, transport } }: PeerSession): PeerEvent {
-    return { id: this.#swarm.id, name: this.#swarm.name, address, incoming, transport };
+    return { ...this.#about, address, incoming, transport };
   }
 }
 

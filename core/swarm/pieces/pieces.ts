@@ -239,7 +239,7 @@ export class SwarmPieces {
     for (const session of peers.sessions) session.pieceStored(piece, wanted);
     for (const key of this.#blame.proven(piece, wrong)) this.#ban(key, piece, `sent wrong bytes of piece ${piece}`);
     this.#blame.drop(piece);
-    this.#kernel.tell(pieceVerified, { id, name, piece });
+    this.#kernel.tell(pieceVerified, { id, name, private: this.#info!.private, piece });
     if (picker.wantedCount === 0) this.#swarm.progressed();
   }
 
@@ -248,7 +248,7 @@ export class SwarmPieces {
     this.#swarm.wasted(this.#info!.pieceSize(piece));
     this.#restart(piece);
     const { ban, only } = this.#blame.failed(piece, blocksIn(this.#info!, piece));
-    this.#kernel.tell(pieceFailed, { id, name, piece });
+    this.#kernel.tell(pieceFailed, { id, name, private: this.#info!.private, piece });
     if (only !== undefined) this.#ban(only, piece, `sent piece ${piece} alone, and it does not match its hash`);
     for (const key of ban) this.#ban(key, piece, "took part in too many failed pieces");
     sources.look();

@@ -70,8 +70,10 @@ export class SwarmSources {
     for (const { url: text, kind } of namedSources) {
       if (this.#live.has(text) || !URL.canParse(text)) continue;
       const url = new URL(text);
-      const provided = this.#kernel.bus.table.values(blockSources).find(({ key }) => key === url.protocol.slice(0, -1));
-      if (!provided || provided.owner.barred !== undefined) continue;
+      const provided = this.#kernel.bus.values(blockSources, shape).find(({ key }) =>
+        key === url.protocol.slice(0, -1)
+      );
+      if (!provided) continue;
       const source = new Source(this.#swarm, shape, { url, kind, plugin: provided.plugin });
       const live = { source, abort: new AbortController() };
       this.#live.set(text, live);
