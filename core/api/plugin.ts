@@ -18,6 +18,7 @@ import type {
   StreamListener,
 } from "./host.ts";
 import type { Schema } from "./schema.ts";
+import { object } from "./schema_shape.ts";
 
 /** Messages of a plugin; each line is stamped with the entry's name. */
 export interface Logger {
@@ -216,8 +217,17 @@ export interface PluginScope<Config = unknown> {
  */
 export type Want = "private";
 
+/**
+ * The version of the contract between Weft and plugins: all that `weft` exports. It grows when something that is there
+ * changes its meaning or goes away. What is added (hooks, options, fields of requests and events) leaves it as it is: so
+ * ignore fields that you don't know, and leave other verbs and states than you know alone.
+ */
+export const API = 1;
+
 /** A plugin, made with {@link definePlugin}. */
 export interface Plugin<Config = unknown> {
+  /** The version of the contract that it is written for, {@link API}: another Weft then says so instead of guessing. */
+  readonly api?: number;
   /** What the profile calls it. */
   readonly name: string;
   /** One line on what it does. */
@@ -237,7 +247,34 @@ export interface Plugin<Config = unknown> {
   setup(plugin: PluginScope<Config>): void | Promise<void>;
 }
 
-/** Defines a plugin: the identity function, for its types. */
-export function definePlugin<Config>(plugin: Plugin<Config>): Plugin<Config> {
-  return plugin;
+/** A plugin as its author writes it: one that nothing is to be said to needs no schema. */
+export type PluginDefinition<Config> = Omit<Plugin<Config>, "config"> & { readonly config?: Schema<Config> };
+
+/** A `with` without keys. */
+export type NoConfig = Readonly<Record<never, never>>;
+
+/** Defines a plugin, and gives it its types. */
+export function definePlugin<Config = NoConfig>(plugin: PluginDefinition<Config>): Plugin<Config> {
+  if (plugin.config) return plugin as Plugin<Config>;
+  return { ...plugin, setup: (scope) => plugin.setup(scope), config: object({}) as unknown as Schema<Config> };
+}
+
+/**
+ * The plugin that a module exports, or what is wrong with it, in words. `config` may be missing where there is nothing to
+ * configure.
+ */
+export function readPlugin(exported: unknown): Plugin | string {
+  const { name, setup, config, api } = (exported ?? {}) as Partial<Plugin>;
+  if (typeof setup !== "function") {
+    return "has no plugin as its default export; write `export default definePlugin({ ... })`";
+  }
+  if (typeof name !== "string") return "exports a plugin without `name`";
+  if (api !== undefined && api !== API) {
+    return `is written for version ${api} of the contract, and this Weft has version ${API}; ` +
+      (typeof api === "number" && api > API ? "update Weft" : "update the plugin");
+  }
+  if (config !== undefined && typeof config?.decode !== "function") {
+    return 'exports a plugin whose `config` is no schema; write it with `object` of "weft"';
+  }
+  return definePlugin(exported as Plugin);
 }

@@ -6,8 +6,8 @@ import {
   type LoadedPlugin,
   type ModuleCode,
   ModuleError,
-  type Plugin,
   type PluginRequest,
+  readPlugin,
 } from "../api/mod.ts";
 import { isAbsolute, resolvePath, type ResolvePlugin } from "../config/mod.ts";
 import { withDeadline } from "../net/mod.ts";
@@ -84,14 +84,8 @@ async function apart(
 }
 
 function checked(use: string, exports: { readonly default?: unknown }, code: ModuleCode): LoadedPlugin | string {
-  const { default: plugin } = exports;
-  if (isPlugin(plugin)) return { plugin, ...code };
-  const { name, setup } = (plugin ?? {}) as Partial<Plugin>;
-  if (typeof setup !== "function") {
-    return `"${use}" has no plugin as its default export; write \`export default definePlugin({ ... })\``;
-  }
-  const missing = typeof name === "string" ? "`config` (for none: `config: object({})`)" : "`name`";
-  return `"${use}" exports a plugin without ${missing}`;
+  const plugin = readPlugin(exports.default);
+  return typeof plugin === "string" ? `"${use}" ${plugin}` : { plugin, ...code };
 }
 
 /** The URL of an entry's `use` that is a path, or a URL already; undefined for other names. */
@@ -106,10 +100,4 @@ export function urlOf(use: string): string | undefined {
 function unknown(use: string, names: readonly string[]): string {
   if (/[\\/]|\.[cm]?[jt]s$/.test(use)) return `unknown plugin "${use}"; write "./${use}" for a file beside the profile`;
   return `unknown plugin "${use}"${didYouMean(use, names) || `; the built-ins are ${names.join(", ")}`}`;
-}
-
-function isPlugin(value: unknown): value is Plugin {
-  const plugin = value as Partial<Plugin> | undefined;
-  return typeof plugin?.name === "string" && typeof plugin.setup === "function" &&
-    typeof plugin.config?.decode === "function";
 }

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { definePlugin, type HostModules, type LoadedPlugin, object, type PluginRequest } from "../api/mod.ts";
+import {
+  decodeValue,
+  definePlugin,
+  type HostModules,
+  type LoadedPlugin,
+  object,
+  type PluginRequest,
+} from "../api/mod.ts";
 import { createSimulation } from "../host/memory/mod.ts";
 import { pluginResolver, type PluginSources } from "./resolve_plugin.ts";
 
@@ -16,6 +23,8 @@ const sources: Record<string, unknown> = {
   "file:///profiles/roster.js": roster,
   "npm:weft-roster": roster,
   "file:///profiles/bare.js": { name: "bare", setup() {} },
+  "file:///profiles/odd.js": { name: "odd", config: {}, setup() {} },
+  "file:///profiles/newer.js": { name: "newer", api: 2, setup() {} },
 };
 
 async function resolve(
@@ -63,6 +72,13 @@ Deno.test("pluginResolver() takes what is compiled in for the file that the prof
   assert.match(await resolve("/profiles/other.ts", {}, { embedded }) as string, /no plugin as its default export/);
 });
 
+Deno.test("pluginResolver() takes a plugin that nothing is to be said to", async () => {
+  const { plugin } = await resolve("/profiles/bare.js") as LoadedPlugin;
+  assert.equal(plugin.name, "bare");
+  assert.deepEqual(decodeValue(plugin.config, {}, "with"), {});
+  assert.throws(() => decodeValue(plugin.config, { every: "1s" }, "with"), /unknown key "every" in with/);
+});
+
 Deno.test("pluginResolver() says what is wrong, and what to do", async () => {
   assert.equal(await resolve("tpc"), 'unknown plugin "tpc", did you mean "tcp"?');
   assert.equal(await resolve("quantum"), 'unknown plugin "quantum"; the built-ins are tcp');
@@ -76,8 +92,12 @@ Deno.test("pluginResolver() says what is wrong, and what to do", async () => {
     '"/profiles/none.ts" has no plugin as its default export; write `export default definePlugin({ ... })`',
   );
   assert.equal(
-    await resolve("/profiles/bare.js"),
-    '"/profiles/bare.js" exports a plugin without `config` (for none: `config: object({})`)',
+    await resolve("/profiles/odd.js"),
+    '"/profiles/odd.js" exports a plugin whose `config` is no schema; write it with `object` of "weft"',
+  );
+  assert.equal(
+    await resolve("/profiles/newer.js"),
+    '"/profiles/newer.js" is written for version 2 of the contract, and this Weft has version 1; update Weft',
   );
   const broken = { ...modules, load: () => Promise.reject(new Error("/x.ts:1:2: Unexpected token")) };
   using simulation = createSimulation({ seed: 1 });

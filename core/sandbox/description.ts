@@ -1,5 +1,5 @@
 /** Checks a `with` where the plugin's schema is, and tells its mistakes where the profile is. @module */
-import type { ConfigNode, Plugin, Schema } from "../api/mod.ts";
+import type { ConfigNode, Schema } from "../api/mod.ts";
 import { childOf, pathBelow } from "../api/schema_support.ts";
 import { resolvePath } from "../config/mod.ts";
 import { MAX_LINE, type Problem } from "./protocol.ts";
@@ -8,13 +8,6 @@ import { MAX_LINE, type Problem } from "./protocol.ts";
 const ROOT = "\u{F8FF}";
 // More mistakes than anybody reads at once.
 const MAX_PROBLEMS = 50;
-
-/** Whether a module's default export is a plugin. */
-export function isPlugin(value: unknown): value is Plugin {
-  const plugin = value as Partial<Plugin> | null | undefined;
-  return typeof plugin?.name === "string" && typeof plugin.setup === "function" && typeof plugin.config === "object" &&
-    typeof plugin.config?.decode === "function";
-}
 
 /** Decodes `with` by the plugin's own schema, and keeps what is wrong with it. */
 export function decodeRecorded<T>(

@@ -1,5 +1,5 @@
-import { type Clock, faultText, type HostNet, type Plugin, type Random } from "../api/mod.ts";
-import { decodeRecorded, isPlugin } from "./description.ts";
+import { type Clock, faultText, type HostNet, type Plugin, type Random, readPlugin } from "../api/mod.ts";
+import { decodeRecorded } from "./description.ts";
 import { GuestCall } from "./guest_call.ts";
 import { GuestLog } from "./guest_log.ts";
 import { GuestScope } from "./guest_scope.ts";
@@ -111,9 +111,10 @@ export class Guest {
   }
 
   async #load(url: string): Promise<Plugin> {
-    const { default: plugin } = await this.#options.load(url) as { readonly default?: unknown };
-    if (isPlugin(plugin)) return plugin;
-    throw new Error("it has no plugin as its default export; make one with definePlugin()");
+    const exported = await this.#options.load(url) as { readonly default?: unknown };
+    const plugin = readPlugin(exported.default);
+    if (typeof plugin === "string") throw new Error(`it ${plugin}`);
+    return plugin;
   }
 
   async #try(run: () => Promise<void>): Promise<void> {

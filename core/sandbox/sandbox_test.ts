@@ -68,7 +68,7 @@ Deno.test("a plugin tells what it is, and the isolate that asked is gone", async
 });
 
 Deno.test("what is no plugin, or does not load, is named", async () => {
-  await assert.rejects(apart({ setup() {} }), /it has no plugin as its default export; make one with definePlugin\(\)/);
+  await assert.rejects(apart({ setup() {} }), /it exports a plugin without `name`/);
   await assert.rejects(apart({}, { isolate: "none" }), /isolate: none/);
   const clock = new ManualClock();
   const request = { use: url, isolate: "worker", permissions: {}, memory: 1, config: {}, baseDir: "/" } as const;
