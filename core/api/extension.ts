@@ -57,5 +57,12 @@ export interface PeerExtension {
   closed?(): void;
 }
 
-/** Makes the extension's part of a session, or declines with undefined (it is then not offered to that peer). */
-export type PeerExtensionFactory = (peer: ExtensionPeer) => PeerExtension | undefined;
+/** A BEP 10 extension, and what it is: the kernel goes by that, not by its name. */
+export interface WireExtension {
+  /** Makes its part of a session, or declines with undefined (it is then not offered to that peer). */
+  join(peer: ExtensionPeer): PeerExtension | undefined;
+  /** It names peers to peers: it is never offered in private swarms (BEP 27). */
+  readonly publicOnly?: boolean;
+  /** It hands out the `info` dictionary, whose size our handshake says where it is offered (BEP 9). */
+  readonly bringsMetadata?: boolean;
+}

@@ -23,7 +23,7 @@ import {
 } from "./codecs.ts";
 import { defineHook } from "./hook.ts";
 import type { Hook, Lend } from "./hook.ts";
-import type { PeerExtensionFactory } from "./extension.ts";
+import type { WireExtension } from "./extension.ts";
 import type { TrackerClient, TrackerStatus } from "./tracker.ts";
 import type { Transport } from "./transport.ts";
 import type { PeerEvent, PeerUnreachableEvent, PieceEvent, PluginStateEvent, SwarmEvent } from "./events.ts";
@@ -140,14 +140,17 @@ export const blockSources: Hook<"keyed", string, SourceClient> = defineHook<stri
   },
 );
 
-/** BEP 10 extensions, by name: `ut_metadata`, `ut_pex`. */
-export const wireExtensions: Hook<"keyed", string, PeerExtensionFactory> = defineHook<string, PeerExtensionFactory>()(
+/**
+ * BEP 10 extensions, by name: `ut_metadata`, `ut_pex`. In private swarms only those of plugins that want `private` are
+ * offered, and none that is `publicOnly`.
+ */
+export const wireExtensions: Hook<"keyed", string, WireExtension> = defineHook<string, WireExtension>()(
   "keyed",
   "wire.extension",
   { onFailure: "skip" },
 );
 
-/** The DHT node of this runtime, under the key `dht`: peers are told its port (BEP 5), but those of private swarms. */
+/** DHT nodes of this runtime, by any name: peers are told the port of the first that has one (BEP 5), but not those of private swarms. */
 export const dhtService: Hook<"keyed", string, DhtService> = defineHook<string, DhtService>()(
   "keyed",
   "dht.service",
@@ -195,7 +198,7 @@ export const peerUnreachable: Hook<"event", PeerUnreachableEvent, void> = define
   { onFailure: "skip", codec: peerUnreachableCodec },
 );
 
-/** How encryption is wanted of peers, under the key `mse`; trackers are told. */
+/** What plugins do to encrypt streams of peers, by any name: trackers are told the strictest. */
 export const streamSecurity: Hook<"keyed", string, StreamSecurity> = defineHook<string, StreamSecurity>()(
   "keyed",
   "stream.security",

@@ -112,6 +112,8 @@ export interface PluginNet {
 export interface UdpPort {
   /** Where it is bound; none before the plugins are started, and while nobody claims anything. */
   readonly addresses: readonly PeerAddress[];
+  /** Calls `run` each time that it was bound somewhere else, from the first time on. Where it is bound now, soon. */
+  onBound(run: () => void): Disposable;
   /**
    * Offers datagrams with one of these first bytes to `take`, which returns true for what it took. `bytes` is a view
    * that holds only during the call.

@@ -64,6 +64,8 @@ export class SharedUdp {
   /** By first byte; the newest claim first, but those that are to be asked last. */
   readonly #claims: Claim[][] = Array.from({ length: 256 }, () => []);
   #count = 0;
+  /** Whom it tells that it is bound somewhere else. */
+  readonly #told = new Set<() => void>();
   #bound: readonly Bound[] = [];
   #wanted: readonly BindAddress[] = [];
   #binding: Promise<void> | undefined;
@@ -83,6 +85,20 @@ export class SharedUdp {
     return {
       get addresses() {
         return addresses();
+      },
+      onBound: (run) => {
+        const tell = (): void => {
+          try {
+            if (this.#told.has(tell) && this.#bound.length > 0) run();
+          } catch (error) {
+            claimant.failed(new PluginError(claimant.name, "udp", errorText(error), { cause: error }));
+          }
+        };
+        this.#told.add(tell);
+        if (this.#bound.length > 0) void this.#options.turn().then(tell);
+        const told = { [Symbol.dispose]: () => void this.#told.delete(tell) };
+        own.add(told);
+        return told;
       },
       claim: (firstBytes, take, { last = false } = {}) => {
         const claim = this.#claim(firstBytes, { claimant, last, take });
@@ -129,6 +145,7 @@ export class SharedUdp {
           this.#wanted = addresses;
           for (const { socket } of leaving) socket.close();
           for (const { socket } of opened) void this.#receive(socket);
+          if (opened.length + leaving.length > 0) [...this.#told].forEach((tell) => tell());
         },
         abort,
       };

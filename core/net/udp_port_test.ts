@@ -49,6 +49,31 @@ function bench(refused: (to: PeerAddress) => string | undefined = () => undefine
   };
 }
 
+Deno.test("whoever asks is told when the port is bound: the first time, elsewhere, and soon where it is bound", async () => {
+  const world = bench();
+  const { simulation, udp } = world;
+  const told: string[] = [];
+  const watch = (name: string): Disposable => {
+    const port = udp.for(world.claimant(name), world.guard);
+    port.claim([0x64], () => false);
+    return port.onBound(() => void told.push(`${name} ${port.addresses.map((bound) => bound.port)}`));
+  };
+  watch("early");
+  await simulation.run(10);
+  assert.deepEqual(told, []);
+  (await simulation.complete(udp.stage(at))).commit();
+  assert.deepEqual(told.splice(0), ["early 6881"]);
+  const late = watch("late");
+  await simulation.run(10);
+  assert.deepEqual(told.splice(0), ["late 6881"]);
+  (await simulation.complete(udp.stage(at))).commit();
+  assert.deepEqual(told, [], "it is bound where it was");
+  late[Symbol.dispose]();
+  (await simulation.complete(udp.stage([{ ip: "::", port: 6882 }]))).commit();
+  assert.deepEqual(told, ["early 6882"]);
+  udp.close();
+});
+
 Deno.test("a claim that is to be the last is asked after all others, also after older ones", async () => {
   const world = bench();
   const { simulation, udp } = world;

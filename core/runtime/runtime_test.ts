@@ -129,7 +129,7 @@ Deno.test("a plugin that throws wherever it can is named, and all goes on withou
       await Promise.resolve();
       fails();
     });
-    scope.provide(wireExtensions, "ut_bad", fails);
+    scope.provide(wireExtensions, "ut_bad", { join: fails });
     scope.clock.after(10, fails);
   });
   const leech = await withPlugins(swarm, "leech", bad);
@@ -142,20 +142,24 @@ Deno.test("a plugin that throws wherever it can is named, and all goes on withou
 Deno.test("an extension that throws at a message is named, and takes no more part in the session", async () => {
   await using swarm = new SimSwarm(9);
   const chatty = plugin("chatty", (scope) => {
-    scope.provide(wireExtensions, "ut_x", (peer) => ({
-      peerHandshake: () => peer.send(new Uint8Array(3)),
-      message() {},
-    }));
+    scope.provide(wireExtensions, "ut_x", {
+      join: (peer) => ({
+        peerHandshake: () => peer.send(new Uint8Array(3)),
+        message() {},
+      }),
+    });
   });
   const fragile = plugin("fragile", (scope) => {
-    scope.provide(wireExtensions, "ut_x", () => ({
-      message() {
-        throw new Error("unheard of");
-      },
-      closed() {
-        throw new Error("not even this");
-      },
-    }));
+    scope.provide(wireExtensions, "ut_x", {
+      join: () => ({
+        message() {
+          throw new Error("unheard of");
+        },
+        closed() {
+          throw new Error("not even this");
+        },
+      }),
+    });
   });
   const a = await withPlugins(swarm, "a", chatty);
   const b = await withPlugins(swarm, "b", fragile);
@@ -190,7 +194,7 @@ Deno.test("a plugin may come to provide something while it runs, but not what an
       } catch (error) {
         errors.push(error);
       }
-      scope.provide(wireExtensions, "ut_late", () => ({ message() {} }));
+      scope.provide(wireExtensions, "ut_late", { join: () => ({ message() {} }) });
     });
   });
   const peer = await withPlugins(swarm, "peer", late);

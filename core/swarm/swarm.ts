@@ -13,6 +13,7 @@ import {
   type EgressGrant,
   errorText,
   PluginError,
+  type StreamSecurity,
   streamSecurity,
   swarmCompleted,
   type SwarmEvent,
@@ -175,7 +176,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
         left: this.left,
         wanted: this.peers.wanted,
         port: kernel.listenPort,
-        encryption: kernel.bus.get(streamSecurity, "mse")?.policy,
+        encryption: strictest(kernel.bus.values(streamSecurity).map(({ value }) => value?.policy)),
       }),
       peerId: this.peerId,
       key: random.below(2 ** 32),
@@ -421,8 +422,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (this.#extensionsOf !== bus.table) {
       this.#extensionsOf = bus.table;
       this.#extensions = bus.values(wireExtensions, this)
-        .filter(({ key }) => !(this.private && key === "ut_pex"))
-        .map(({ key, plugin, value }) => ({ name: key, plugin, factory: value }));
+        .filter(({ value }) => !(this.private && value?.publicOnly))
+        .map(({ key, plugin, value }) => ({ name: key, plugin, provided: value }));
     }
     return this.#extensions;
   }
@@ -467,7 +468,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
 
   /** The UDP port of the DHT node that peers are told of, 0 without one. */
   get dhtPort(): number {
-    return this.private ? 0 : this.#kernel.bus.get(dhtService, "dht")?.port ?? 0;
+    return this.private ? 0 : this.#kernel.bus.values(dhtService).find(({ value }) => value?.port > 0)?.value.port ?? 0;
   }
 
   seenAs(ip: string, witness: string): void {
@@ -748,6 +749,10 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   #event(): SwarmEvent {
     return { id: this.id, name: this.name, private: this.private };
   }
+}
+
+function strictest(policies: readonly StreamSecurity["policy"][]): StreamSecurity["policy"] | undefined {
+  return (["required", "supported"] as const).find((policy) => policies.includes(policy));
 }
 
 function hostOf(url: string): string {

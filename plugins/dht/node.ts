@@ -29,8 +29,6 @@ export interface DhtConfig {
 }
 
 const FIRST_BYTE = "d".charCodeAt(0);
-// The port is bound once the plugins are started; how often to look, and how long (ms).
-const BOUND_CHECK = 100;
 // Somebody who knows nobody tries again, ever more rarely (ms).
 const FIRST_RETRY = 5_000;
 const LONGEST_RETRY = 10 * 60_000;
@@ -59,6 +57,7 @@ export class DhtNode {
   #timerAt = Infinity;
   #saved: Uint8Array | undefined;
   #retry = FIRST_RETRY;
+  #rejoin: Timer | undefined;
   readonly #joined = Promise.withResolvers<void>();
 
   /** Use {@link createDhtNode}. */
@@ -83,7 +82,7 @@ export class DhtNode {
     });
     plugin.signal.addEventListener("abort", () => this.#joined.resolve(), { once: true });
     plugin.defer(() => this.#save());
-    clock.after(0, () => this.#join());
+    plugin.udp.onBound(() => void this.#join());
     this.#saveLater();
   }
 
@@ -237,7 +236,7 @@ export class DhtNode {
   /** Looks for our neighbours, and again as long as there are few. */
   async #join(): Promise<void> {
     const { udp, clock, config, signal } = this.#plugin;
-    if (udp.addresses.length === 0) return void clock.after(BOUND_CHECK, () => this.#join());
+    this.#rejoin?.cancel();
     this.machine.families = ([4, 6] as const).filter((family) => udp.addresses.some((bound) => speaks(bound, family)));
     const { contacts } = this.#read();
     if (this.machine.size < FEW_NODES && contacts.length > 0) {
@@ -258,7 +257,8 @@ export class DhtNode {
       this.#joined.resolve();
       this.#retry = FIRST_RETRY;
     }
-    clock.after(this.machine.size < FEW_NODES ? this.#retry : LONGEST_RETRY, () => this.#join());
+    this.#rejoin?.cancel();
+    this.#rejoin = clock.after(this.machine.size < FEW_NODES ? this.#retry : LONGEST_RETRY, () => void this.#join());
   }
 
   async #resolve({ host, port }: HostPort): Promise<PeerAddress[]> {

@@ -30,7 +30,10 @@ export default definePlugin({
   provides: ["wire.extension", "wire.extension:ut_holepunch"],
   setup(plugin: Scope) {
     const meetings = new Meetings(plugin);
-    plugin.provide(wireExtensions, "ut_holepunch", (peer) => peer.private ? undefined : meetings.join(peer));
+    plugin.provide(wireExtensions, "ut_holepunch", {
+      publicOnly: true,
+      join: (peer) => peer.private ? undefined : meetings.join(peer),
+    });
     plugin.on(swarmRemoved, ({ id }) => meetings.forget(id.wireIds[0].hex));
     plugin.on(
       peerUnreachable,

@@ -29,7 +29,7 @@ function peerAt(address: PeerAddress, dialed: PeerAddress[]): ExtensionPeer {
 
 Deno.test("a peer that is alone, leaves and comes back has no more dials made than the swarm allows", async () => {
   await using bench = await startPlugin(plugin, { swarms: [swarm] });
-  const join = bench.bus.get(wireExtensions, "ut_holepunch")!;
+  const { join } = bench.bus.get(wireExtensions, "ut_holepunch")!;
   const dialed: PeerAddress[] = [];
   const flood = (): void => {
     for (let round = 0; round < 20; round++) {

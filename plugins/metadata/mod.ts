@@ -16,7 +16,7 @@ export default definePlugin({
   wants: ["private"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     const exchange: MetadataExchange = new MetadataExchange(plugin);
-    plugin.provide(wireExtensions, "ut_metadata", (peer) => exchange.join(peer));
+    plugin.provide(wireExtensions, "ut_metadata", { bringsMetadata: true, join: (peer) => exchange.join(peer) });
     plugin.on(resolveMetadata, ({ id }, signal) => exchange.resolve(id, signal));
   },
 });

@@ -1,5 +1,5 @@
 /** Peers that break every promise of `ut_metadata`, as a seed has it. For tests. @module */
-import type { Clock, ExtensionPeer, PeerExtensionFactory } from "weft";
+import type { Clock, ExtensionPeer, WireExtension } from "weft";
 import type { SeededRandom } from "weft/testing";
 import { decodeMetadataMessage, encodeMetadataMessage, METADATA_PIECE } from "./codec.ts";
 
@@ -35,7 +35,7 @@ export function liar(
   habits: readonly Habit[],
   truth: Uint8Array,
   random: SeededRandom,
-): (clock: Clock) => PeerExtensionFactory {
+): (clock: Clock) => WireExtension["join"] {
   return (clock) => (peer) => ({
     peerHandshake() {
       if (habits.includes("unasked") && random.below(4) === 0) send(peer, "unasked", 0);

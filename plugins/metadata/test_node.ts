@@ -1,5 +1,5 @@
 /** A node that speaks `ut_metadata` in simulated time, over streams that are cut anywhere. For tests. @module */
-import type { ByteStream, Clock, ConnectedPeer, PeerAddress, PeerExtensionFactory, TorrentId } from "weft";
+import type { ByteStream, Clock, ConnectedPeer, PeerAddress, TorrentId, WireExtension } from "weft";
 import { peerAddress } from "weft";
 import { type MemoryHost, SeededRandom, type Simulation, type WatchedHost, watchHost } from "weft/testing";
 import { PeerMachine, type PeerMachineEvents } from "../../core/swarm/session/machine.ts";
@@ -23,7 +23,7 @@ export interface NodeOptions {
   /** What it has, or says that it has. */
   readonly metadata?: Uint8Array;
   /** How it speaks; as the plugin does if not given. */
-  readonly extension?: (clock: Clock) => PeerExtensionFactory;
+  readonly extension?: (clock: Clock) => WireExtension["join"];
 }
 
 /** One node, its sessions, and all that it opened. */
@@ -56,8 +56,8 @@ export class TestNode implements ExtensionsSwarm {
     const { clock } = this.watched.host;
     const quiet = (): void => {};
     this.exchange = new MetadataExchange({ clock, log: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
-    const factory = options.extension?.(simulation.clock) ?? ((peer) => this.exchange.join(peer));
-    this.extensions = [{ name: "ut_metadata", plugin: "metadata", factory }];
+    const join = options.extension?.(simulation.clock) ?? ((peer) => this.exchange.join(peer));
+    this.extensions = [{ name: "ut_metadata", plugin: "metadata", provided: { bringsMetadata: true, join } }];
   }
 
   get ip(): string {

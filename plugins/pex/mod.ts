@@ -15,6 +15,6 @@ export default definePlugin({
   provides: ["wire.extension", "wire.extension:ut_pex"],
   setup(plugin: PluginScope<Readonly<Record<never, never>>>) {
     const exchange: Exchange = new Exchange(plugin, plugin.carry("sessions", 1, () => exchange.save()));
-    plugin.provide(wireExtensions, "ut_pex", (peer) => exchange.join(peer));
+    plugin.provide(wireExtensions, "ut_pex", { publicOnly: true, join: (peer) => exchange.join(peer) });
   },
 });

@@ -3,7 +3,7 @@ import {
   type ExtensionPeer,
   parsePeerAddress,
   type PeerExtension,
-  type PeerExtensionFactory,
+  type WireExtension,
   wireExtensions,
 } from "../../core/api/mod.ts";
 import { noise, type PluginBench, sampleId } from "../testing/mod.ts";
@@ -34,16 +34,16 @@ interface Session {
 export const extensionChecks: readonly Check[] = [
   {
     name: "names no peers on private torrents",
-    read: "core/api/extension.ts, ExtensionPeer.private, and BEP 27",
+    read: "core/api/extension.ts, WireExtension.publicOnly, and BEP 27",
     applies: (subject) => subject.keys(wireExtensions).some((key) => NAMES_PEERS.test(key)),
     async run(subject) {
       await using bench = await (await subject.world()).start();
       for (const key of subject.keys(wireExtensions).filter((key) => NAMES_PEERS.test(key))) {
         const part = factoryOf(bench, key)({ ...silentPeer, private: true });
         expect(
-          part === undefined,
+          part === undefined || bench.bus.get(wireExtensions, key)?.publicOnly === true,
           `takes part in sessions of private torrents as "${key}"`,
-          "undefined where peer.private",
+          "publicOnly: true",
         );
       }
     },
@@ -108,8 +108,9 @@ const silentPeer: ExtensionPeer = {
   close: () => {},
 };
 
-function factoryOf({ bus }: PluginBench, key: string): PeerExtensionFactory {
-  return bus.get(wireExtensions, key)!;
+function factoryOf({ bus }: PluginBench, key: string): WireExtension["join"] {
+  const extension = bus.get(wireExtensions, key)!;
+  return (peer) => extension.join(peer);
 }
 
 /** A check of each extension on sessions of both directions, after the peer offered it. */

@@ -158,19 +158,21 @@ export function extension(
   { declines = true }: { readonly declines?: boolean } = {},
 ): Plugin {
   return bare((scope) => {
-    scope.provide(wireExtensions, "ut_pex", (peer) => {
-      if (peer.private && declines) return undefined;
-      let over = false;
-      return {
-        message(payload) {
-          if (over) return;
-          if (payload.length > 1_000) throw new ProtocolError("Cannot read message: it is too long");
-          if (payload.length === 3) peer.close(new ProtocolError("Cannot read message: it is too short"));
-          peer.send(payload.slice());
-        },
-        closed: () => void (over = true),
-        ...change(peer, scope),
-      };
+    scope.provide(wireExtensions, "ut_pex", {
+      join: (peer) => {
+        if (peer.private && declines) return undefined;
+        let over = false;
+        return {
+          message(payload) {
+            if (over) return;
+            if (payload.length > 1_000) throw new ProtocolError("Cannot read message: it is too long");
+            if (payload.length === 3) peer.close(new ProtocolError("Cannot read message: it is too short"));
+            peer.send(payload.slice());
+          },
+          closed: () => void (over = true),
+          ...change(peer, scope),
+        };
+      },
     });
   }, { provides: ["wire.extension:ut_pex"] });
 }

@@ -28,14 +28,16 @@ Deno.test("a wire extension is switched on a live session: offered, replaced and
   const heard: string[] = [];
   const speaks = (word: string): Plugin =>
     plugin("chat", (scope) => {
-      scope.provide(wireExtensions, "ut_chat", (peer: ExtensionPeer) => ({
-        peerHandshake: (offered) => {
-          heard.push(`${word}: ${offered}`);
-          if (offered) peer.send(new TextEncoder().encode(word));
-        },
-        message: (payload) => void heard.push(`${word} hears ${new TextDecoder().decode(payload)}`),
-        closed: () => void heard.push(`${word} closed`),
-      }));
+      scope.provide(wireExtensions, "ut_chat", {
+        join: (peer: ExtensionPeer) => ({
+          peerHandshake: (offered) => {
+            heard.push(`${word}: ${offered}`);
+            if (offered) peer.send(new TextEncoder().encode(word));
+          },
+          message: (payload) => void heard.push(`${word} hears ${new TextDecoder().decode(payload)}`),
+          closed: () => void heard.push(`${word} closed`),
+        }),
+      });
     });
   const chats = { plugins: [{ use: "tcp" }, { use: "chat" }] };
   const limits = { up: "50 kB/s" };

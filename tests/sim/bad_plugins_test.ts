@@ -117,7 +117,7 @@ Deno.test("tracker clients that answer nonsense or never fail their trackers alo
 Deno.test("extensions and listeners that are nonsense are named, and take no part", async () => {
   for (const value of nonsense) {
     await completesBeside(plugin("bad", (scope) => {
-      scope.provide(wireExtensions, "ut_bad", () => value);
+      scope.provide(wireExtensions, "ut_bad", { join: () => value });
       scope.provide(wireExtensions, "ut_worse", value);
       scope.on(peerConnected, () => forever as never);
       if (typeof value === "function") scope.on(swarmState, value);

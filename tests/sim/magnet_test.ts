@@ -102,7 +102,7 @@ Deno.test("once a magnet turns out private, no plugin is asked for peers, and ut
         yield { address: parsePeerAddress("20.9.9.9:1") };
         return { again: 5_000 };
       });
-      scope.provide(wireExtensions, "ut_pex", () => ({ message() {} }));
+      scope.provide(wireExtensions, "ut_pex", { publicOnly: true, join: () => ({ message() {} }) });
     },
   }) as Plugin;
   const leech = await withMetadata(swarm, metadata(torrent), source);

@@ -95,19 +95,22 @@ function liar(lie: "bytes" | "size" | "reject" | "silence" | "unasked"): Plugin 
     name: "liar",
     config: object({}),
     setup(plugin) {
-      plugin.provide(wireExtensions, "ut_metadata", (peer) => ({
-        message(payload) {
-          const piece = Number(/piecei(\d+)e/.exec(new TextDecoder("latin1").decode(payload))![1]);
-          if (lie === "silence") return;
-          if (lie === "reject") return peer.send(encodeMetadataMessage({ type: "reject", piece }));
-          const totalSize = lie === "size" ? info.raw.length + 1 : info.raw.length;
-          const bytes = info.raw.slice(piece * 16_384, (piece + 1) * 16_384);
-          bytes[0] ^= 1;
-          for (let i = 0; i < (lie === "unasked" ? 50 : 1); i++) {
-            peer.send(encodeMetadataMessage({ type: "data", piece: piece + i, totalSize, bytes }));
-          }
-        },
-      }));
+      plugin.provide(wireExtensions, "ut_metadata", {
+        bringsMetadata: true,
+        join: (peer) => ({
+          message(payload) {
+            const piece = Number(/piecei(\d+)e/.exec(new TextDecoder("latin1").decode(payload))![1]);
+            if (lie === "silence") return;
+            if (lie === "reject") return peer.send(encodeMetadataMessage({ type: "reject", piece }));
+            const totalSize = lie === "size" ? info.raw.length + 1 : info.raw.length;
+            const bytes = info.raw.slice(piece * 16_384, (piece + 1) * 16_384);
+            bytes[0] ^= 1;
+            for (let i = 0; i < (lie === "unasked" ? 50 : 1); i++) {
+              peer.send(encodeMetadataMessage({ type: "data", piece: piece + i, totalSize, bytes }));
+            }
+          },
+        }),
+      });
     },
   }) as Plugin;
 }

@@ -148,12 +148,14 @@ Deno.test("in a private swarm there is no pex, and a plugin that tries by anothe
     wants: ["private"],
     config: object({}),
     setup(plugin) {
-      plugin.provide(wireExtensions, "spy", (peer) => ({
-        message() {
-          seen.push(peer.private, peer.connected());
-          peer.found([peerAddress("192.0.2.7", 6881)]);
-        },
-      }));
+      plugin.provide(wireExtensions, "spy", {
+        join: (peer) => ({
+          message() {
+            seen.push(peer.private, peer.connected());
+            peer.found([peerAddress("192.0.2.7", 6881)]);
+          },
+        }),
+      });
     },
   }) as Plugin;
   const profile = { plugins: [...pex.plugins, { use: "spy" }] };

@@ -10,6 +10,9 @@ import { makeTorrent, type SimPeer, SimSwarm } from "../support/sim_swarm.ts";
 const HOOKS = Object.values(catalogue) as unknown as readonly Hook[];
 const PASSKEY = "0a1b2c3d4e5f";
 
+// What is read of values rather than called.
+const NOT_CALLED = ["then", "publicOnly", "bringsMetadata", "policy", "port"];
+
 /** What a plugin got, by hook. */
 type Heard = [hook: string, what: unknown][];
 
@@ -65,7 +68,7 @@ function spy(name: string, heard: Heard): never {
     return Promise.resolve({ address: parsePeerAddress("0.0.0.0:6881"), close: () => {} });
   };
   return new Proxy(hear, {
-    get: (_, key) => key === "then" || typeof key === "symbol" ? undefined : key === "listen" ? listen : hear,
+    get: (_, key) => typeof key === "symbol" || NOT_CALLED.includes(key) ? undefined : key === "listen" ? listen : hear,
     ownKeys: () => ["prototype"],
   }) as never;
 }

@@ -1,5 +1,5 @@
 /** The BEP 10 extensions of one session: offers what plugins provide, and takes messages to them. @module */
-import type { ConnectedPeer, PeerExtension, PeerExtensionFactory, TorrentId } from "../../api/mod.ts";
+import type { ConnectedPeer, PeerExtension, TorrentId, WireExtension } from "../../api/mod.ts";
 import type { PeerAddress } from "../../wire/mod.ts";
 import { MAX_UPLOAD_QUEUE, type PeerMachine } from "./machine.ts";
 
@@ -29,7 +29,7 @@ export interface ExtensionsSwarm {
 export interface ProvidedExtension {
   readonly name: string;
   readonly plugin: string;
-  readonly factory: PeerExtensionFactory;
+  readonly provided: WireExtension;
 }
 
 /** The session that extensions speak on. */
@@ -47,7 +47,7 @@ export interface ExtensionsSession {
 export class SessionExtensions {
   readonly #swarm: ExtensionsSwarm;
   readonly #session: ExtensionsSession;
-  readonly #running = new Map<string, { readonly factory: PeerExtensionFactory; readonly extension: PeerExtension }>();
+  readonly #running = new Map<string, { readonly provided: WireExtension; readonly extension: PeerExtension }>();
   /** The message ids given so far. One is never given to another extension: messages under way must not reach it. */
   readonly #ids = new Map<string, number>();
   /** What our last handshake said besides the extensions; undefined before the first. */
@@ -60,16 +60,16 @@ export class SessionExtensions {
 
   /**
    * Sends our extension handshake with the extensions that there are now; a further one only when they changed. An
-   * extension that another factory provides now begins anew.
+   * extension that is provided by another value now begins anew.
    */
   greet(): void {
     const { machine, address } = this.#session;
     if (!machine.extendedProtocol) return;
-    const wanted = new Map(this.#swarm.extensions.map((provided) => [provided.name, provided]));
+    const wanted = new Map(this.#swarm.extensions.map((each) => [each.name, each]));
     const before = [...this.#running.keys()];
-    for (const [name, { factory }] of [...this.#running]) if (wanted.get(name)?.factory !== factory) this.#end(name);
-    for (const [name, provided] of wanted) {
-      if (this.#running.has(name) || !this.#begin(provided) || this.#said === undefined) continue;
+    for (const [name, { provided }] of [...this.#running]) if (wanted.get(name)?.provided !== provided) this.#end(name);
+    for (const [name, each] of wanted) {
+      if (this.#running.has(name) || !this.#begin(each) || this.#said === undefined) continue;
       // The peer said long ago what it speaks.
       if (machine.peerOffers(name)) this.#call(name, (extension) => extension.peerHandshake?.(true));
     }
@@ -78,7 +78,9 @@ export class SessionExtensions {
     for (const name of this.#running.keys()) ids.set(name, this.#idOf(name));
     const { uploadOnly } = this.#swarm;
     const same = before.length === this.#running.size && before.every((name) => this.#running.has(name));
-    const metadataSize = this.#running.has("ut_metadata") ? this.#swarm.metadata?.length : undefined;
+    const metadataSize = this.#running.values().some(({ provided }) => provided.bringsMetadata)
+      ? this.#swarm.metadata?.length
+      : undefined;
     const said = `${uploadOnly} ${metadataSize}`;
     if (same && this.#said === said) return;
     this.#said = said;
@@ -110,11 +112,11 @@ export class SessionExtensions {
   }
 
   /** Makes an extension's part of this session, unless it declines. */
-  #begin({ name, plugin, factory }: ProvidedExtension): boolean {
+  #begin({ name, plugin, provided }: ProvidedExtension): boolean {
     const { id, private: isPrivate } = this.#swarm;
     const { machine, address, incoming, transport } = this.#session;
     const extension = this.#contain(name, () =>
-      factory({
+      provided.join({
         id,
         address,
         incoming,
@@ -136,7 +138,7 @@ export class SessionExtensions {
         close: (reason) => this.#session.close(reason),
       }));
     if (!extension) return false;
-    this.#running.set(name, { factory, extension });
+    this.#running.set(name, { provided, extension });
     return true;
   }
 

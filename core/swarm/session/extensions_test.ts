@@ -75,7 +75,7 @@ class Bench {
 
   /** An extension that notes what happens to it. */
   extension(name: string, part: Partial<PeerExtension> = {}): ProvidedExtension {
-    const factory = (peer: ExtensionPeer): PeerExtension => {
+    const join = (peer: ExtensionPeer): PeerExtension => {
       this.peers.push(peer);
       return {
         peerHandshake: (offered) => this.#note(`${name} offered: ${offered}`),
@@ -84,7 +84,7 @@ class Bench {
         ...part,
       };
     };
-    return { name, plugin: `the ${name}`, factory };
+    return { name, plugin: `the ${name}`, provided: { join, bringsMetadata: name === "ut_metadata" } };
   }
 
   #note(text: string): void {
