@@ -84,7 +84,7 @@ class Bench {
         ...part,
       };
     };
-    return { name, plugin: `the ${name}`, provided: { join, bringsMetadata: name === "ut_metadata" } };
+    return { name, plugin: `the ${name}`, provided: { join } };
   }
 
   #note(text: string): void {
@@ -105,6 +105,16 @@ Deno.test("what plugins provide is offered, and a further handshake says what ca
   assert.deepEqual(bench.offer(y), ["x closed", "they hear x=0,y=2"]);
   assert.deepEqual(bench.offer(y), []);
   assert.deepEqual(bench.offer(x, y), ["x offered: true", "they hear x=1,y=2"]);
+});
+
+Deno.test("our handshake says how much metadata there is where an extension brings it, whatever its name", () => {
+  const bench = new Bench();
+  bench.swarm.metadata = new Uint8Array(321);
+  const plain = bench.extension("ut_metadata");
+  bench.offer(plain);
+  assert.equal(bench.theirs.peerHandshake?.metadataSize, undefined);
+  bench.offer({ ...plain, name: "facts", provided: { ...plain.provided, bringsMetadata: true } });
+  assert.equal(bench.theirs.peerHandshake?.metadataSize, 321);
 });
 
 Deno.test("what another generation provides begins anew on a live session, under the id that the peer knows", () => {
