@@ -93,10 +93,10 @@ function say(text: string): void {
 }
 
 /** Says what becomes of the profile's plugins. */
-function describe({ embedded, packages, apart }: ProfilePart): void {
+function describe({ embedded, packages, isolated }: ProfilePart): void {
   for (const use of [...embedded.keys(), ...packages]) say(`"${use}" is compiled in`);
-  for (const { name, files } of apart) {
-    say(`"${name}" runs apart, so these are read from disk: ${files.map((file) => `"${file}"`).join(", ")}`);
+  for (const { name, files } of isolated) {
+    say(`"${name}" is isolated, so these are read from disk: ${files.map((file) => `"${file}"`).join(", ")}`);
   }
 }
 

@@ -13,8 +13,8 @@ export interface ProfilePart {
   readonly embedded: ReadonlyMap<string, string>;
   /** Packages from npm to compile in; the binary finds them by the same name. */
   readonly packages: readonly string[];
-  /** The entries that run apart, with the files that are read from disk then, as seen from the profile. */
-  readonly apart: readonly { readonly name: string; readonly files: readonly string[] }[];
+  /** The entries that are isolated, with the files that are read from disk then, as seen from the profile. */
+  readonly isolated: readonly { readonly name: string; readonly files: readonly string[] }[];
   /** Environment variables that the profile grants to those. */
   readonly env: readonly string[];
 }
@@ -44,14 +44,14 @@ export async function readProfilePart(path: string, name: string): Promise<Profi
     if (use.startsWith("npm:")) packages.add(use);
     else embedded.set(written[i], isAbsolute(use) ? fileUrl(use) : use);
   }
-  const apart = [...plugins.entries()].filter(([, { isolate }]) => isolate !== "none");
+  const isolated = [...plugins.entries()].filter(([, { isolate }]) => isolate !== "none");
   const seen = (file: string, use: string): string =>
     use.startsWith(".") ? decodeURIComponent(relativeUrl(fileUrl(path), fileUrl(file))) : file;
   return {
     embedded,
     packages: [...packages],
-    apart: apart.map(([i, { name, files }]) => ({ name, files: files.map((file) => seen(file, written[i])) })),
-    env: [...new Set(apart.flatMap(([, { permissions }]) => permissions.env ?? []))],
+    isolated: isolated.map(([i, { name, files }]) => ({ name, files: files.map((file) => seen(file, written[i])) })),
+    env: [...new Set(isolated.flatMap(([, { permissions }]) => permissions.env ?? []))],
   };
 }
 

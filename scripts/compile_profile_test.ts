@@ -30,15 +30,15 @@ Deno.test("readProfilePart() embeds files by what the profile calls them, and no
 `);
   const url = `file://${folder.replace(" ", "%20")}/plugins/a.ts`;
   assert.deepEqual([...part.embedded], [["../plugins/a.ts", url], [`${folder}/plugins/a.ts`, url]]);
-  assert.deepEqual([part.packages, part.apart, part.env], [[], [], []]);
+  assert.deepEqual([part.packages, part.isolated, part.env], [[], [], []]);
 });
 
-Deno.test("readProfilePart() leaves what runs apart on disk, and names its files and variables", async () => {
+Deno.test("readProfilePart() leaves what is isolated on disk, and names its files and variables", async () => {
   const { part, folder } = await partOf(`plugins:
   - { use: ../plugins/a.ts, as: one, isolate: worker, permissions: { env: [HOME, LANG] } }
   - { use: "FOLDER/plugins/a.ts", as: two, isolate: process, permissions: { env: [HOME] } }
 `);
-  assert.deepEqual(part.apart, [
+  assert.deepEqual(part.isolated, [
     { name: "one", files: ["../plugins/a.ts", "../plugins/lib/part.ts"] },
     { name: "two", files: [`${folder}/plugins/a.ts`, `${folder}/plugins/lib/part.ts`] },
   ]);
@@ -62,7 +62,7 @@ Deno.test("entryModule() imports files as they stand to it, and names packages",
       "https://x.example/b.ts",
     ]]),
     packages: ["npm:c@1"],
-    apart: [],
+    isolated: [],
     env: [],
   };
   assert.equal(

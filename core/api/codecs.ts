@@ -1,5 +1,5 @@
 /**
- * How hooks cross to code that runs apart: values as plain data and back. What comes from there is hostile, so decoding
+ * How hooks cross to isolated code: values as plain data and back. What comes from there is hostile, so decoding
  * checks every field and keeps no other.
  *
  * @module

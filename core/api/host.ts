@@ -250,7 +250,7 @@ export interface Disk {
   ): Promise<Uint8Array | undefined>;
 }
 
-/** What code that runs apart may do, in Deno's words; nothing that isn't listed. */
+/** What isolated code may do, in Deno's words; nothing that isn't listed. */
 export interface IsolatePermissions {
   /** Hosts, `host:port`, or true for all. */
   readonly net?: readonly string[] | true;
@@ -277,11 +277,11 @@ export interface IsolateOptions {
   readonly onEnd: (reason: Error) => void;
 }
 
-/** Code that runs apart: a worker or a process of its own, which speaks in messages. */
+/** Isolated code: a worker or a process of its own, which speaks in messages. */
 export interface Isolate {
   /** Sends plain data (what `structuredClone` takes, without functions and class instances). */
   post(message: unknown): void;
-  /** Cuts it off and ends it at once. Twice is fine. */
+  /** Ends it at once: nothing more is heard of it. Twice is fine. */
   kill(): void;
   /**
    * Whether what was killed while it hung is gone, after a moment if need be: a thread may be stuck where the runtime
@@ -290,7 +290,7 @@ export interface Isolate {
   gone(): Promise<boolean>;
 }
 
-/** Starts code apart. */
+/** Starts isolated code. */
 export interface HostIsolates {
   start(options: IsolateOptions): Promise<Isolate>;
 }
@@ -372,6 +372,6 @@ export interface Host {
   descriptors?(atMost: number): number;
   /** Absent where no code can be loaded. */
   readonly modules?: HostModules;
-  /** Absent where nothing can run apart. */
+  /** Absent where nothing can be isolated. */
   readonly isolates?: HostIsolates;
 }

@@ -215,7 +215,7 @@ export interface PluginScope<Config = unknown> {
  *
  * - `private`: what is said and asked of private swarms (BEP 27), which goes to no other plugin: their names, peers and
  *   trackers. Their streams run through its transports, their trackers are asked through its clients, and its extensions
- *   speak with their peers. A plugin that runs apart is granted it by `permissions: { private: true }` of its entry.
+ *   speak with their peers. An isolated plugin is granted it by `permissions: { private: true }` of its entry.
  */
 export type Want = "private";
 

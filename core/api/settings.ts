@@ -66,7 +66,7 @@ export interface SourcePlace {
   readonly column: number;
 }
 
-/** Where a plugin's code runs: with Weft's own permissions, or apart with those that its entry grants. */
+/** Where a plugin's code runs: with Weft's own permissions, or isolated with those that its entry grants: a worker for code that may be faulty, a process for code that may be hostile. */
 export type Isolation = "none" | "worker" | "process";
 
 /** Plugins that come with Weft: name to a function that loads the plugin. */
@@ -80,7 +80,7 @@ export interface PluginRequest {
   readonly permissions: IsolatePermissions;
   /** Most bytes that a child process may use. */
   readonly memory: number;
-  /** `with`, as it was written: code that runs apart checks it there. */
+  /** `with`, as it was written: isolated code checks it there. */
   readonly config: unknown;
   /** The profile's folder, absolute: where relative paths inside `with` start. */
   readonly baseDir: string;

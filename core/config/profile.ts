@@ -160,7 +160,7 @@ function decodeEntry(document: ProfileDocument, node: ConfigNode, names: Set<str
   const use = /^\.{1,2}[\\/]/.test(entry.use) ? node.resolve!(entry.use) : entry.use;
   const { isolate, permissions, memory, drain } = entry;
   if (permissions && isolate === "none") {
-    node.at("permissions").problem('permissions hold only for code that runs apart; add "isolate: worker"');
+    node.at("permissions").problem('permissions hold only for isolated code; add "isolate: true"');
   }
   return { name, use, isolate, permissions: permissions ?? {}, memory, drain, node, place: document.place(node) };
 }

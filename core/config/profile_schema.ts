@@ -5,6 +5,7 @@ import {
   duration,
   hostPort,
   integer,
+  type Isolation,
   list,
   number,
   object,
@@ -49,7 +50,7 @@ export const entrySchema = object({
   use: pluginName(),
   as: optional(string({ minLength: 1, maxLength: 64 })),
   with: anything(),
-  isolate: withDefault(oneOf("none", "worker", "process"), "none"),
+  isolate: withDefault(isolation(), "none"),
   permissions: optional(object({
     net: optional(hostsOrAll()),
     read: optional(list(path())),
@@ -159,6 +160,24 @@ function oneOrMany(item: Schema<BindAddress>, standard: readonly BindAddress[]):
       return one && [one];
     },
   }, standard);
+}
+
+/** Where a plugin's code runs; whoever only says that it shall be isolated gets what holds hostile code too. */
+function isolation(): Schema<Isolation> {
+  const expects = 'true, "worker", "process" or "none"';
+  const words = oneOf("none", "worker", "process");
+  return {
+    expects,
+    decode(node) {
+      if (node.value === true) return "process";
+      if (node.value === false) return "none";
+      return words.decode({
+        ...node,
+        at: (key) => node.at(key),
+        problem: (text) => node.problem(text.replace(words.expects, expects)),
+      });
+    },
+  };
 }
 
 function anything(): Schema<unknown> {

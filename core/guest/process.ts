@@ -41,6 +41,7 @@ async function run(): Promise<void> {
     if (rss > memory) exit(`it used ${rss >> 20} MiB of memory, where its entry allows ${memory >> 20} MiB`);
   }, MEMORY_INTERVAL);
   const worker = await startWorker({
+    kind: "process",
     permissions,
     code,
     onMessage: (message) => send({ message }),

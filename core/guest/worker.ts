@@ -10,8 +10,8 @@ import type { WorkerUp } from "../host/deno/isolates/worker.ts";
 import { moduleError } from "../host/deno/modules/error.ts";
 import { DenoRandom } from "../host/deno/random.ts";
 import { Guest } from "../sandbox/mod.ts";
-import { fitBrake } from "./brake.ts";
 import { lockDown } from "./lockdown.ts";
+import { canIsolateModules, isolateModules } from "./modules.ts";
 import "../api/mod.ts"; // "weft", which plugins import: loaded here, so that they need no leave to read it
 
 const scope = self as unknown as {
@@ -26,7 +26,7 @@ const guest = new Guest({
   net: (grants) => new GrantedNet(grants),
   load: async (url) => {
     try {
-      return await import(url); // computed, so that the whole graph is checked against this worker's permissions
+      return await import(url);
     } catch (error) {
       throw moduleError(error, url);
     }
@@ -34,6 +34,13 @@ const guest = new Guest({
   post,
 });
 
+let cell: Int32Array | undefined;
+if (canIsolateModules) {
+  // A process can be ended whatever its code does, which then stays as it was written.
+  const safepoint = self.name === "worker" ? (await import("./safepoint.ts")).fitSafepoint() : undefined;
+  cell = safepoint?.cell;
+  isolateModules(safepoint?.prepare ?? ((source) => source));
+}
 lockDown();
 // What it prints goes to the log.
 for (const method of ["debug", "log", "info", "warn", "error"] as const) {
@@ -53,7 +60,7 @@ addEventListener("unhandledrejection", (event) => {
 });
 
 scope.onmessage = ({ data }) => guest.receive(data);
-post({ up: fitBrake() } satisfies WorkerUp);
+post({ up: cell } satisfies WorkerUp);
 
 function shown(part: unknown): string {
   return typeof part === "string" ? part : Deno.inspect(part, { depth: 2 });

@@ -47,7 +47,7 @@ async function resolve(environment: PluginSources, request: PluginRequest): Prom
   const { builtins, embedded = {}, version } = environment;
   const { use, isolate, baseDir } = request;
   if (Object.hasOwn(builtins, use)) {
-    if (isolate !== "none") return `"${use}" is part of Weft and can't run apart; remove "isolate"`;
+    if (isolate !== "none") return `"${use}" is part of Weft and can't be isolated; remove "isolate"`;
     return { plugin: (await builtins[use]()).default, version, files: [] };
   }
   const compiledIn = Object.keys(embedded).find((key) => key === use || resolvePath(baseDir, key) === use);
@@ -58,7 +58,7 @@ async function resolve(environment: PluginSources, request: PluginRequest): Prom
   if (url === undefined) return unknown(use, Object.keys(builtins));
   const { modules } = environment.host;
   if (!modules) throw new ModuleError("nothing can be loaded here but built-in plugins");
-  if (isolate !== "none") return await apart(environment, request, url, await modules.inspect(url));
+  if (isolate !== "none") return await isolated(environment, request, url, await modules.inspect(url));
   // One that waits at its top level for what never comes must not hold up every later reload.
   const { exports, ...code } = await withDeadline(
     environment.host.clock,
@@ -70,14 +70,14 @@ async function resolve(environment: PluginSources, request: PluginRequest): Prom
 }
 
 /** A plugin whose code Weft itself never runs. */
-async function apart(
+async function isolated(
   { host }: PluginSources,
   request: PluginRequest,
   url: string,
   { version, files }: ModuleCode,
 ): Promise<LoadedPlugin | string> {
   if (!url.startsWith("file:")) {
-    return `"${request.use}" can't run apart, only files can; save it as a file, or remove "isolate"`;
+    return `"${request.use}" can't be isolated, only files can; save it as a file, or remove "isolate"`;
   }
   const { sandboxPlugin } = await import("../sandbox/mod.ts");
   return { plugin: await sandboxPlugin({ url, request, files, host, version }), version, files };

@@ -119,12 +119,12 @@ Deno.test("pluginResolver() gives up a module that never ends loading", async ()
   );
 });
 
-Deno.test("pluginResolver() refuses to run apart what can't be", async () => {
-  assert.match(await resolve("tcp", { isolate: "worker" }) as string, /part of Weft and can't run apart; remove/);
-  assert.match(await resolve("npm:weft-roster", { isolate: "process" }) as string, /can't run apart, only files can/);
+Deno.test("pluginResolver() refuses to isolate what can't be", async () => {
+  assert.match(await resolve("tcp", { isolate: "worker" }) as string, /part of Weft and can't be isolated; remove/);
+  assert.match(await resolve("npm:weft-roster", { isolate: "process" }) as string, /can't be isolated, only files can/);
 });
 
-Deno.test("pluginResolver() never imports the module of an entry that runs apart", async () => {
+Deno.test("pluginResolver() never imports the module of an entry that is isolated", async () => {
   let loaded = false;
   const watching = {
     ...modules,

@@ -9,7 +9,7 @@ export type CrossingHook = Hook<"event" | "gather" | "first" | "every"> & {
 
 const CROSSING: readonly Verb[] = ["event", "gather", "first", "every"];
 
-/** Whether handlers of this hook may run apart. */
+/** Whether handlers of this hook may run in a sandbox. */
 export function crosses(hook: Pick<Hook, "verb"> & { readonly contract: object }): hook is CrossingHook {
   return CROSSING.includes(hook.verb) && (hook.contract as Hook["contract"]).codec !== undefined;
 }

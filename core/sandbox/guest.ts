@@ -16,7 +16,7 @@ export interface GuestOptions {
   post(message: GuestMessage): void;
 }
 
-/** The side of the sandbox that runs apart: loads the plugin and runs it as Weft's messages say. */
+/** The isolated side of the sandbox: loads the plugin and runs it as Weft's messages say. */
 export class Guest {
   readonly log: GuestLog;
   readonly #options: GuestOptions;

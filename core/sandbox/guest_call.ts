@@ -2,7 +2,7 @@ import { type Clock, faultText, type GatherStream, type Handler } from "../api/m
 import type { GuestHandler } from "./guest_scope.ts";
 import { CREDIT, type GuestMessage, MAX_LINE } from "./protocol.ts";
 
-/** One call of one handler, where the plugin runs apart. */
+/** One call of one handler, in the plugin's sandbox. */
 export class GuestCall {
   readonly #call: number;
   readonly #clock: Clock;

@@ -39,13 +39,13 @@ export interface GuestScopeOptions {
   readonly post: (message: GuestMessage) => void;
 }
 
-/** A handler that runs apart. */
+/** An isolated handler. */
 export interface GuestHandler {
   readonly hook: CrossingHook;
   readonly handler: unknown;
 }
 
-/** A plugin's scope where it runs apart: the same as in process, but for what can't cross. */
+/** A plugin's scope in a sandbox: the same as in process, but for what can't cross. */
 export class GuestScope implements PluginScope<unknown> {
   readonly name: string;
   readonly config: unknown;

@@ -1,7 +1,7 @@
 import type { PluginState } from "../api/mod.ts";
 import type { GuestMessage, HostMessage } from "./protocol.ts";
 
-/** What a plugin that runs apart keeps across restarts: asked of Weft, which has it. */
+/** What an isolated plugin keeps across restarts: asked of Weft, which has it. */
 export class GuestState implements PluginState {
   readonly #post: (message: GuestMessage) => void;
   readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array | undefined>>();

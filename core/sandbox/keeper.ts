@@ -36,7 +36,7 @@ interface Slot {
   readonly attached: Disposable;
 }
 
-/** Keeps one plugin running apart: hands its handlers to the scope, and starts it again when it ends. */
+/** Keeps one isolated plugin running: hands its handlers to the scope, and starts it again when it ends. */
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #scope: PluginScope;

@@ -8,7 +8,7 @@ import { TestScope } from "./test_scope.ts";
 const id = torrentId({ v1: InfoHash.parse("ab".repeat(20)) });
 const url = "file:///plugins/mine.ts";
 
-/** A plugin that runs apart, in simulated time. */
+/** An isolated plugin, in simulated time. */
 async function running(setup: Plugin["setup"], net?: readonly string[] | true) {
   const clock = new ManualClock();
   const isolates = new FakeIsolates(clock, { [url]: pluginNamed("mine", { setup }) });

@@ -11,7 +11,7 @@ export interface LinkCallOptions {
   leave(settled: boolean): void;
 }
 
-/** One call of a handler that runs apart, as Weft waits for it. */
+/** One call of a handler in a sandbox, as Weft waits for it. */
 export class LinkCall {
   readonly #options: LinkCallOptions;
   readonly #values: unknown[] = [];

@@ -1,5 +1,5 @@
 /**
- * Plugins that run apart: behind messages, with the permissions that their entry grants and no others.
+ * Isolated plugins: behind messages, with the permissions that their entry grants and no others.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What Weft and a plugin that runs apart say to each other: plain data only. Each side reads what comes with
+ * What Weft and an isolated plugin say to each other: plain data only. Each side reads what comes with
  * {@link readHostMessage} and {@link readGuestMessage}, which check every field.
  *
  * Weft asks first: `describe` or `start`. A started guest says `on` for each handler, then `ready`; calls carry

@@ -25,7 +25,7 @@ export interface ProxyTarget {
   readonly net: IsolatePermissions["net"];
 }
 
-/** A handler on Weft's side that calls one which runs apart. */
+/** A handler on Weft's side that calls one which is isolated. */
 export function proxyHandler(
   hook: CrossingHook,
   target: ProxyTarget,

@@ -22,21 +22,21 @@ export interface SandboxOptions {
 }
 
 /**
- * Starts a plugin's module apart, asks what it is, and has it check the entry's `with`; the result is a plugin whose
- * setup runs that module apart. Nothing of it is loaded here, ever.
+ * Starts a plugin's module in a sandbox, asks what it is, and has it check the entry's `with`; the result is a plugin whose
+ * setup runs that module there. Nothing of it is loaded here, ever.
  *
  * @throws {Error} when it can't be started or is no plugin, with what to do
  */
 export async function sandboxPlugin({ url, request, host, version }: SandboxOptions): Promise<Plugin> {
   const { isolates, clock } = host;
   const { isolate: kind, permissions, memory, baseDir } = request;
-  if (!isolates) throw new Error('nothing can run apart here; remove "isolate" from the entry');
-  if (kind === "none") throw new Error('Cannot run a plugin apart: its entry says "isolate: none"');
+  if (!isolates) throw new Error('nothing can be isolated here; remove "isolate" from the entry');
+  if (kind === "none") throw new Error('Cannot isolate a plugin: its entry says "isolate: none"');
   const config = copyPlain(request.config, MESSAGE_LIMITS);
   // A new version is another URL, so that no cache on the way gives the code that was.
   const code = { url: `${url}?weft=${encodeURIComponent(version)}`, request: { config, baseDir } };
-  const apart = { isolates, clock, kind, permissions, memory, code: [codeFolder(url)] };
-  const { problems, expects, ...about } = await describe(apart, code);
+  const common = { isolates, clock, kind, permissions, memory, code: [codeFolder(url)] };
+  const { problems, expects, ...about } = await describe(common, code);
   if (about.wants?.includes("private") && !permissions.private) {
     throw new Error(
       'it wants to know of private swarms, which its entry does not grant; add "private: true" to its permissions',
@@ -46,7 +46,7 @@ export async function sandboxPlugin({ url, request, host, version }: SandboxOpti
     ...about,
     config: replayed(expects, config, problems),
     async setup(scope) {
-      const keeper = new Keeper({ ...apart, url: code.url, request: code.request, code: apart.code }, scope);
+      const keeper = new Keeper({ ...common, url: code.url, request: code.request, code: common.code }, scope);
       scope.defer(() => keeper.stop());
       await keeper.start();
     },
@@ -54,13 +54,13 @@ export async function sandboxPlugin({ url, request, host, version }: SandboxOpti
 }
 
 async function describe(
-  apart: Omit<LinkOptions, "onNotice" | "onEnd">,
+  common: Omit<LinkOptions, "onNotice" | "onEnd">,
   { url, request: { config, baseDir } }: { url: string; request: { config: unknown; baseDir: string } },
 ): Promise<Description> {
   const answer = Promise.withResolvers<Description>();
   answer.promise.catch(() => {}); // it may fail while nobody waits yet
   const link = await Link.start({
-    ...apart,
+    ...common,
     onNotice: (notice) => {
       if (notice.say === "described") answer.resolve(notice.description);
       else if (notice.say === "failed") answer.reject(new Error(notice.message));
@@ -69,9 +69,9 @@ async function describe(
   });
   try {
     link.post({ do: "describe", url, config, baseDir });
-    return await withDeadline(apart.clock, DESCRIBE_TIMEOUT, "it did not load", () => answer.promise);
+    return await withDeadline(common.clock, DESCRIBE_TIMEOUT, "it did not load", () => answer.promise);
   } catch (error) {
-    throw new Error(`it does not load apart: ${errorText(error)}`);
+    throw new Error(`it does not load in its sandbox: ${errorText(error)}`);
   } finally {
     link.end(new Error("it was asked all"));
   }

@@ -28,7 +28,7 @@ const url = "file:///plugins/mine.ts";
 const live = (): AbortSignal => new AbortController().signal;
 
 /** A plugin in a sandbox, not set up yet. */
-async function apart(plugin: unknown, request: Partial<PluginRequest> = {}) {
+async function isolated(plugin: unknown, request: Partial<PluginRequest> = {}) {
   const clock = new ManualClock();
   const isolates = new FakeIsolates(clock, { [url]: plugin });
   const sandboxed = await sandboxPlugin({
@@ -51,13 +51,13 @@ async function apart(plugin: unknown, request: Partial<PluginRequest> = {}) {
 
 /** A plugin in a sandbox, set up. */
 async function running(setup: Plugin["setup"], request: Partial<PluginRequest> = {}) {
-  const world = await apart(pluginNamed("mine", { setup }), request);
+  const world = await isolated(pluginNamed("mine", { setup }), request);
   await world.plugin.setup(world.scope);
   return { ...world, guest: world.isolates.started[1] };
 }
 
 Deno.test("a plugin tells what it is, and the isolate that asked is gone", async () => {
-  const { plugin, isolates } = await apart(
+  const { plugin, isolates } = await isolated(
     pluginNamed("mine", { summary: "Finds peers", needs: ["transports"], provides: ["x"], example: { a: 1 } }),
   );
   const { name, summary, needs, provides, example } = plugin;
@@ -68,23 +68,23 @@ Deno.test("a plugin tells what it is, and the isolate that asked is gone", async
 });
 
 Deno.test("what is no plugin, or does not load, is named", async () => {
-  await assert.rejects(apart({ setup() {} }), /it exports a plugin without `name`/);
-  await assert.rejects(apart({}, { isolate: "none" }), /isolate: none/);
+  await assert.rejects(isolated({ setup() {} }), /it exports a plugin without `name`/);
+  await assert.rejects(isolated({}, { isolate: "none" }), /isolate: none/);
   const clock = new ManualClock();
   const request = { use: url, isolate: "worker", permissions: {}, memory: 1, config: {}, baseDir: "/" } as const;
   await assert.rejects(
     sandboxPlugin({ url, files: [], version: "1", host: { clock, isolates: new FakeIsolates(clock, {}) }, request }),
-    /it does not load apart: Module not found/,
+    /it does not load in its sandbox: Module not found/,
   );
   await assert.rejects(
     sandboxPlugin({ url, files: [], version: "1", host: { clock }, request }),
-    /nothing can run apart/,
+    /nothing can be isolated/,
   );
 });
 
 Deno.test("mistakes in with come with their place in the profile", async () => {
   const config = object({ every: duration({ default: "5m", min: "30s" }), file: path() });
-  const { plugin } = await apart(pluginNamed("mine", { config }), { config: { every: "1s", evry: 1 } });
+  const { plugin } = await isolated(pluginNamed("mine", { config }), { config: { every: "1s", evry: 1 } });
   const problems: string[] = [];
   const node = (value: unknown, at: string): ConfigNode => ({
     value,
@@ -104,7 +104,7 @@ Deno.test("with is decoded by the plugin's own schema where it runs, relative to
   const seen: unknown[] = [];
   const config = object({ every: duration({ default: "5m" }), file: path() });
   const setup: Plugin["setup"] = (scope) => void seen.push(scope.config);
-  const { plugin, scope } = await apart(pluginNamed("mine", { config, setup }), { config: { file: "a.txt" } });
+  const { plugin, scope } = await isolated(pluginNamed("mine", { config, setup }), { config: { file: "a.txt" } });
   assert.deepEqual(decodeValue(plugin.config, { file: "a.txt" }), { file: "a.txt" });
   await plugin.setup(scope);
   assert.deepEqual(seen, [{ every: 300_000, file: "/base/a.txt" }]);
@@ -266,7 +266,7 @@ Deno.test("hooks that hand out live objects say that they can't cross", async ()
 });
 
 Deno.test("setup that throws fails the setup, and nothing runs on", async () => {
-  const world = await apart(pluginNamed("mine", {
+  const world = await isolated(pluginNamed("mine", {
     setup() {
       throw new Error("no luck");
     },
@@ -326,7 +326,7 @@ Deno.test("what a plugin carries goes to its next generation", async () => {
   };
   const first = await running(setup);
   await first.clock.advance(1_000);
-  const second = await apart(pluginNamed("mine", { setup }));
+  const second = await isolated(pluginNamed("mine", { setup }));
   second.scope.before = first.scope.save!();
   await second.plugin.setup(second.scope);
   assert.equal(count, 1);

@@ -3,7 +3,7 @@ import type { Plugin } from "../api/plugin.ts";
 import { SeededRandom } from "../host/memory/mod.ts";
 import { Guest } from "./guest.ts";
 
-/** Code apart, for tests: in this process, over messages that are copied as real ones are. */
+/** Isolated code, for tests: in this process, over messages that are copied as real ones are. */
 export class FakeIsolates implements HostIsolates {
   /** What was started, in order. */
   readonly started: FakeIsolate[] = [];

@@ -115,8 +115,8 @@ Deno.test({
       });
 
       await t.step("it compiles, and says what goes in", async () => {
-        const apart = `  - use: ../disk/listed.js\n    as: apart\n    isolate: worker\n    with: { peer: "" }\n`;
-        await write("source/weft.yaml", profile("./roster.ts", "127.0.0.1:1") + apart);
+        const isolated = `  - use: ../disk/listed.js\n    as: isolated\n    isolate: worker\n    with: { peer: "" }\n`;
+        await write("source/weft.yaml", profile("./roster.ts", "127.0.0.1:1") + isolated);
         const { code, error } = await compile(
           compiler,
           ...["--profile", `${folder}/source/weft.yaml`, "--output", `${folder}/weft`],
@@ -125,7 +125,7 @@ Deno.test({
         assert.match(error, /"\.\/roster\.ts" is compiled in\n/);
         assert.match(
           error,
-          /"apart" runs apart, so these are read from disk: "\.\.\/disk\/listed\.js", "\.\.\/disk\/lib\/parse\.js"\n/,
+          /"isolated" is isolated, so these are read from disk: "\.\.\/disk\/listed\.js", "\.\.\/disk\/lib\/parse\.js"\n/,
         );
         assert.deepEqual(await weft("--version"), { code: 0, out: `weft ${await version()}\n`, error: "" });
       });
@@ -172,9 +172,9 @@ Deno.test({
 
       await t.step("so does one in JavaScript on disk, with a file that it imports", () => finds("../disk/listed.js"));
 
-      await t.step("so does that one apart, in a worker", () => finds("../disk/listed.js", "isolate: worker"));
+      await t.step("so does that one isolated, in a worker", () => finds("../disk/listed.js", "isolate: worker"));
 
-      await t.step("so does that one apart, in a process", () => finds("../disk/listed.js", "isolate: process"));
+      await t.step("so does that one isolated, in a process", () => finds("../disk/listed.js", "isolate: process"));
 
       await t.step("nothing gets out of its sandbox", async () => {
         const refused = escapes.filter(({ must, name }) =>

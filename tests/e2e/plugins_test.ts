@@ -189,7 +189,7 @@ Deno.test("mistakes in plugin files are told with the profile's place and the fi
       /^weft\.yaml:6:10: cannot load "\/package\.js": \/package\.js(:1:19)?: cannot find "some-package"; write "weft"/,
       /^weft\.yaml:7:10: cannot load "\/missing\.js": there is no file "\/missing\.js"; correct its path/,
       /^weft\.yaml:8:10: unknown plugin "missing\.js"; write "\.\/missing\.js" for a file beside the profile/,
-      /^weft\.yaml:9:10: "tcp" is part of Weft and can't run apart; remove "isolate"/,
+      /^weft\.yaml:9:10: "tcp" is part of Weft and can't be isolated; remove "isolate"/,
     ];
     for (const [i, pattern] of expected.entries()) assert.match(lines[i], pattern);
     assert.equal(lines.length, expected.length, error);

@@ -36,7 +36,7 @@ export async function testEscapes(
   }
 }
 
-/** Those that end their plugin are apart: what keeps a processor busy must not make others seem to hang. */
+/** Those that end their plugin run by themselves: what keeps a processor busy must not make others seem to hang. */
 function groups(all: readonly Escape[]): readonly (readonly Escape[])[] {
   const hanging = (escape: Escape): boolean =>
     escape.must instanceof RegExp && escape.must.test("did not answer for 3s");
@@ -87,7 +87,7 @@ export async function tryEscapes(
   try {
     await write(folder, world, isolate, escapes);
     const outcomes = new Map<string, string>();
-    const { code, output } = await run(command, folder, (line) => {
+    const { code, output } = await run(command, folder, canary.address, (line) => {
       const told = readOutcome(line);
       if (!told) return undefined;
       const { name } = escapes[Number(told.source.slice(1))];
@@ -177,12 +177,13 @@ function readOutcome(line: string): { readonly source: string; readonly outcome:
 async function run(
   [program, ...args]: readonly string[],
   cwd: string,
+  proxy: string,
   take: (line: string) => "more" | "all" | undefined,
 ): Promise<{ readonly code: number; readonly output: string }> {
   const child = new Deno.Command(program, {
     args: [...args, "run", "profile.yaml", "--json"],
     cwd,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...proxies(proxy) },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -216,6 +217,15 @@ async function run(
   const { code } = await child.status;
   for (const timer of [...timers, quiet]) clearTimeout(timer);
   return { code, output: output + await errors };
+}
+
+/** Variables by which all that leaves for another machine, such as a registry, goes to `address` instead. */
+function proxies(address: string): Record<string, string> {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+  return Object.fromEntries([
+    ...[...names, ...names.map((name) => name.toLowerCase())].map((name) => [name, `http://${address}`]),
+    ...["NO_PROXY", "no_proxy"].map((name) => [name, "127.0.0.1,localhost"]),
+  ]);
 }
 
 interface Canary {

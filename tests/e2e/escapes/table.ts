@@ -114,7 +114,13 @@ const files: readonly Escape[] = [
       } } })`,
   ),
   refused("localStorage", () => `localStorage.setItem("a", "b"); return localStorage.getItem("a")`),
-  refused("caches", () => `return await (await caches.open("x")).match("http://x/")`),
+  refused("caches", () => `return await caches.open("x")`),
+  refused(
+    "a cache that lasts",
+    () =>
+      `const c = await caches.open("x"); await c.put("http://x/", new Response("x".repeat(1 << 20))); return "stored"`,
+  ),
+  refused("the class of caches", () => `return await CacheStorage.prototype.open.call(caches, "x")`),
   refused("indexedDB", () => `return indexedDB.open("x")`),
 ];
 
@@ -498,22 +504,18 @@ const kernel: readonly Escape[] = [
   ),
   harmless(
     "patched primitives",
-    `String.prototype.startsWith = () => false; Array.prototype.push = () => 0; Object.prototype.polluted = 1; Map.prototype.get = () => ({})`,
+    `String.prototype.startsWith = () => false; Array.prototype.push = () => 0; Map.prototype.get = () => ({})`,
+  ),
+  refused(
+    "a name that every object has, which ends Deno",
+    () => `Object.prototype.source = 'import "npm:weft-canary-au"'; return "set"`,
   ),
   harmless("postMessage replaced", `globalThis.postMessage = () => {}; self.onmessage = null`),
-  harmless(
-    "BroadcastChannel",
-    `for (const name of ["", "weft", "main"]) { const c = new BroadcastChannel(name); c.postMessage({ say: "ready" }); c.close(); }`,
-  ),
   harmless("console flood", `for (let i = 0; i < 100_000; i++) console.log("flood " + i)`),
   harmless("log flood", `for (let i = 0; i < 100_000; i++) plugin.log.error("flood " + i)`),
   harmless(
     "handlers that throw",
     `const { swarmAdded } = await import("weft"); plugin.on(swarmAdded, () => { throw new Error("x"); })`,
-  ),
-  harmless(
-    "signals",
-    `try { Deno.addSignalListener("SIGINT", () => {}); Deno.addSignalListener("SIGTERM", () => {}); } catch {}`,
   ),
   ended("others' calls", /there is no call 12345/, `self.postMessage({ say: "done", call: 12345, value: [true] })`),
   ended(
@@ -600,21 +602,196 @@ const kernel: readonly Escape[] = [
   ),
 ];
 
+const inline = (code: string, type = "text/javascript"): string => `data:${type},${encodeURIComponent(code)}`;
+/** Code that has Deno ask for what it names: what leaves is counted, whatever becomes of the import. */
+const asks = (name: string, source: string, files?: Readonly<Record<string, string>>): Escape =>
+  refused(`ask ${name}`, () => source, files && (() => files));
+const evil = `const s = "./evil.js"; await import(s)`;
+const evilTs = `const s = "./evil.ts"; await import(s)`;
+
+const requests: readonly Escape[] = [
+  asks("by a literal in its own module", `await import("npm:weft-canary-a")`),
+  asks("jsr by a literal in its own module", `await import("jsr:@weft/canary-a")`),
+  asks("over https by a literal in its own module", `await import("https://weft-canary.example/a.js")`),
+  asks("over http by a literal in its own module", `await import("http://weft-canary.example/a.js")`),
+  asks("by a template in its own module", "await import(`npm:weft-canary-b`)"),
+  asks("by a literal that never runs", `if (Math.random() > 2) await import("npm:weft-canary-c")`),
+  asks("by a data: literal in its own module", `await import(${q(inline('import "npm:weft-canary-d"'))})`),
+  asks("by a computed name", `const s = "npm:weft-canary-" + Date.now(); await import(s)`),
+  asks("by an import in another file", evil, { "evil.js": 'import "npm:weft-canary-e";' }),
+  asks("by an export in another file", evil, { "evil.js": 'export * from "npm:weft-canary-f";' }),
+  asks("by a late import in another file", `${evil}.then((m) => m.default())`, {
+    "evil.js": 'export default () => import("npm:weft-canary-g");',
+  }),
+  asks("with attributes", evil, { "evil.js": 'import a from "npm:weft-canary-h" with { type: "json" };' }),
+  asks("for text", evil, { "evil.js": 'import a from "https://weft-canary.example/h.txt" with { type: "text" };' }),
+  asks("for its own bytes", `const s = "./evil.js"; await import(s, { with: { type: "bytes" } })`, {
+    "evil.js": 'import "npm:weft-canary-av";',
+  }),
+  asks("for its own text", `const s = "./evil.js"; await import(s, { with: { type: "text" } })`, {
+    "evil.js": 'import "npm:weft-canary-aw";',
+  }),
+  asks("for its own code as JSON", `const s = "./evil.js"; await import(s, { with: { type: "json" } })`, {
+    "evil.js": 'import "npm:weft-canary-ax";',
+  }),
+  asks("by a deferred import", evil, { "evil.js": 'import defer * as a from "npm:weft-canary-i";' }),
+  asks("by an import of a source", evil, { "evil.js": 'import source a from "npm:weft-canary-j";' }),
+  asks("by data: in a file", evil, { "evil.js": `import ${q(inline('import "npm:weft-canary-k"'))};` }),
+  asks("by a computed data:", `const s = ${q(inline('import "npm:weft-canary-l"'))}; await import(s)`),
+  asks(
+    "by a secret in a data:",
+    `const s = "data:text/javascript,import 'npm:weft-canary-" + [..."s3cr3t"].reverse().join("") + "'"; await import(s)`,
+  ),
+  asks("by a late literal in data:", `const s = ${q(inline('import("npm:weft-canary-m")'))}; await import(s)`),
+  asks(
+    "by data: in data:",
+    `const s = ${q(inline(`import ${q(inline('import "npm:weft-canary-n"'))}`))}; await import(s)`,
+  ),
+  asks(
+    "by base64",
+    `const s = "data:text/javascript;base64," + btoa('import "npm:weft-canary-o"'); await import(s)`,
+  ),
+  asks(
+    "by data: of TypeScript",
+    `const s = ${q(inline('import a from "npm:weft-canary-p"', "text/typescript"))}; await import(s)`,
+  ),
+  asks(
+    "by data: of JSON",
+    `const s = ${q(inline('import "npm:weft-canary-q"'))}; await import(s, { with: { type: "json" } })`,
+  ),
+  asks(
+    "by data: in capitals",
+    `const s = ${q(inline('import "npm:weft-canary-r"').replace("data", "DATA"))}; await import(s)`,
+  ),
+  asks(
+    "by a blob",
+    `const s = URL.createObjectURL(new Blob(['import "npm:weft-canary-s"'], { type: "text/javascript" })); await import(s)`,
+  ),
+  asks(
+    "by a blob in data:",
+    `const b = URL.createObjectURL(new Blob(['import "npm:weft-canary-t"'], { type: "text/javascript" })); const s = "data:text/javascript,import " + JSON.stringify(b); await import(s)`,
+  ),
+  asks("in eval", `await (0, eval)('import("npm:weft-canary-u")')`),
+  asks("in eval, by data:", `await eval(${q(`import(${q(inline('import "npm:weft-canary-v"'))})`)})`),
+  asks("in new Function", `await new Function('return import("npm:weft-canary-w")')()`),
+  asks("in a timer's text", `setTimeout('import("npm:weft-canary-x").catch(() => {})', 1)`),
+  asks(
+    "in an async function made of text",
+    `await (async () => {}).constructor('await import("npm:weft-canary-y")')()`,
+  ),
+  asks("by import.meta.resolve", `await import(import.meta.resolve("npm:weft-canary-z"))`),
+  asks("by import.meta.resolve in a file", evil, {
+    "evil.js": 'import.meta.resolve("npm:weft-canary-aa"); import.meta.resolve("jsr:@weft/canary"); throw 1;',
+  }),
+  asks("by a worker of data:", `new Worker(${q(inline('import "npm:weft-canary-ab"'))}, { type: "module" })`),
+  asks(
+    "by a worker of a blob",
+    `new Worker(URL.createObjectURL(new Blob(['import "npm:weft-canary-ac"'], { type: "text/javascript" })), { type: "module" })`,
+  ),
+  asks("by a type", evilTs, {
+    "evil.ts": 'import type { A } from "npm:weft-canary-ad"; export const a = 1 as unknown as A;',
+  }),
+  asks("by a type in an expression", evilTs, {
+    "evil.ts": 'export const a = 1 as unknown as import("npm:weft-canary-ae").A;',
+  }),
+  asks("by import = require", evilTs, { "evil.ts": 'import a = require("npm:weft-canary-af"); export default a;' }),
+  asks("by an import that TypeScript drops", evilTs, {
+    "evil.ts": 'import { A } from "npm:weft-canary-ag"; enum B { A }',
+  }),
+  asks("by a reference to types", evilTs, { "evil.ts": '/// <reference types="npm:weft-canary-ah" />' }),
+  asks("by @deno-types", evilTs, {
+    "evil.ts": '// @deno-types="npm:weft-canary-ai"\nexport * from "./other.ts";',
+    "other.ts": "",
+  }),
+  asks("by @ts-self-types", evil, { "evil.js": '// @ts-self-types="npm:weft-canary-aj"' }),
+  asks("by JSX", `const s = "./evil.jsx"; await import(s)`, {
+    "evil.jsx": "/** @jsxImportSource npm:weft-canary-ak */\nexport default <a />;",
+  }),
+  asks("by JSX with types", `const s = "./evil.tsx"; await import(s)`, {
+    "evil.tsx": "/** @jsxRuntime automatic */\n/** @jsxImportSource npm:weft-canary-al */\nexport default <a />;",
+  }),
+  asks("by a map of its source", `const s = "./evil.js"; await import(s).catch((e) => { throw new Error(e.stack); })`, {
+    "evil.js": 'throw new Error("x");\n//# sourceMappingURL=http://weft-canary.example/evil.js.map',
+  }),
+  asks(
+    "by a map of evaluated text",
+    `try { (0, eval)('throw new Error("x")\\n//# sourceURL=https://weft-canary.example/a.js\\n//# sourceMappingURL=https://weft-canary.example/a.map'); } catch (e) { void e.stack; }`,
+  ),
+  asks("by require", `const s = "./evil.cjs"; await import(s)`, { "evil.cjs": 'require("npm:weft-canary-am");' }),
+  asks("by a file that has no extension", `const s = "./evil"; await import(s)`, {
+    "evil": 'import "npm:weft-canary-an";',
+  }),
+  asks("by its own package.json", `const s = "weft-canary-ao"; await import(s)`, {
+    "package.json": '{ "dependencies": { "weft-canary-ao": "1.0.0" }, "imports": { "#a": "npm:weft-canary-ap" } }',
+  }),
+  asks("by its own deno.json", `const s = "canary"; await import(s)`, {
+    "deno.json": '{ "imports": { "canary": "npm:weft-canary-aq" } }',
+  }),
+  asks("by a name of Weft's own packages", `const s = "commander"; return (await import(s)).Command`),
+  asks("by its own name for its modules", `const s = "guest:///npm:weft-canary-ar"; await import(s)`),
+  asks("by the name of what is refused", `const s = "refused:npm:weft-canary-as"; await import(s)`),
+  asks("by a module of WebAssembly", `const s = "./evil.wasm"; await import(s)`, {
+    "evil.wasm": "\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x15\x01\x11npm:weft-canary-b\x01a\0\0",
+  }),
+  asks(
+    "by files that it patched names for",
+    `String.prototype.startsWith = () => true; Set.prototype.has = () => true; globalThis.URL = class { href = "npm:weft-canary-at"; }; const s = "npm:weft-canary-at"; await import(s)`,
+  ),
+];
+
+const elsewhere: readonly Escape[] = [
+  refused("WebGPU", () => `return await (await navigator.gpu.requestAdapter()).requestDevice()`),
+  refused("WebGPU's class", () => `return await GPU.prototype.requestAdapter.call(navigator.gpu)`),
+  refused(
+    "WebGPU by navigator's prototype",
+    () => `return await Object.getPrototypeOf(navigator).gpu.requestAdapter()`,
+  ),
+  refused("locks that others see", () => `return await navigator.locks.request("x", () => "held")`),
+  refused(
+    "a bitmap",
+    () => `return await createImageBitmap(new Blob([new Uint8Array(8)]), { resizeWidth: 1e5, resizeHeight: 1e5 })`,
+  ),
+  refused("a channel to others", () => `return new BroadcastChannel("x")`),
+  refused("signals", () => `Deno.addSignalListener("SIGINT", () => {}); return "listens"`),
+  refused("Weft's exit code", () => `Deno.exitCode = 7; return "set"`),
+  refused("Weft's arguments", () => `return Deno.args.length + 1`),
+  refused("a span for telemetry", () => `return Deno.telemetry.tracerProvider`),
+  refused("a program by Deno.spawn", () => `return Deno.spawn("true")`),
+  refused("a test of Deno's", () => `Deno.test("x", () => {}); return "registered"`),
+  refused(
+    "put back what was taken",
+    () => `globalThis.Deno = undefined; delete globalThis.caches; return globalThis.caches ?? "gone"`,
+  ),
+  refused(
+    "what was taken, by a function made of text",
+    () => `return new Function("return globalThis.caches ?? this.caches ?? self.caches")()`,
+  ),
+];
+
 /** All of them. */
-export const escapes: readonly Escape[] = [...files, ...imports, ...network, ...system, ...kernel];
+export const escapes: readonly Escape[] = [
+  ...files,
+  ...imports,
+  ...network,
+  ...system,
+  ...kernel,
+  ...requests,
+  ...elsewhere,
+];
 
 /**
  * What a Deno without `registerHooks` (2.4) can't deny, and what its binaries can't besides: they don't check what is
- * imported. The README says so.
+ * imported. docs/sandbox.md says so.
  */
 export const gaps: Readonly<Record<"old" | "oldBinary", readonly string[]>> = {
-  old: ["package from npm", ...spellings.map(importOf)],
+  old: ["package from npm", ...spellings.map(importOf), ...requests.map(({ name }) => name)],
   oldBinary: [
     ...spellings.map(importOf),
     "node:inspector",
     "node:worker_threads",
     "umask",
     "package from npm",
+    "ask by a name of Weft's own packages",
     "static JSON import",
     "static module import",
     "computed JSON import",

@@ -2,7 +2,7 @@ import type { HostIsolates, Isolate, IsolateOptions, IsolatePermissions } from "
 import { startProcess } from "./process.ts";
 import { startWorker } from "./worker.ts";
 
-/** Code apart on this machine: in a worker, or in a child process of this same program. */
+/** Isolated code on this machine: in a worker, or in a child process of this same program. */
 export const denoIsolates: HostIsolates = {
   async start(options: IsolateOptions): Promise<Isolate> {
     checkPermissions(options.permissions, options.code);

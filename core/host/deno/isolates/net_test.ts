@@ -3,7 +3,7 @@ import { peerAddress } from "../../../wire/mod.ts";
 import { GrantedNet } from "./net.ts";
 
 /** A module's source run in a worker with these net permissions; what it posts first. */
-async function apart(net: readonly string[], body: string): Promise<unknown> {
+async function isolated(net: readonly string[], body: string): Promise<unknown> {
   const source = `import { GrantedNet } from ${JSON.stringify(new URL("./net.ts", import.meta.url).href)};
 import { peerAddress } from ${JSON.stringify(new URL("../../../wire/mod.ts", import.meta.url).href)};
 const net = new GrantedNet(${JSON.stringify(net)});
@@ -28,19 +28,19 @@ stream.close();
 return ip;`;
   for (const grant of [`localhost:${port}`, "localhost"]) {
     const accepted = listener.accept();
-    assert.match(String(await apart([grant], connect)), /^(127\.0\.0\.1|::1)$/);
+    assert.match(String(await isolated([grant], connect)), /^(127\.0\.0\.1|::1)$/);
     (await accepted).close();
   }
 });
 
 Deno.test("another port or another name is refused", async () => {
   const other = `await net.resolve("localhost"); await net.connect(peerAddress("127.0.0.1", 9)); return "connected";`;
-  assert.match(String(await apart(["localhost:8"], other)), /Cannot|refused/);
-  assert.match(String(await apart(["example.org"], `return await net.resolve("localhost");`)), /Cannot resolve/);
+  assert.match(String(await isolated(["localhost:8"], other)), /Cannot|refused/);
+  assert.match(String(await isolated(["example.org"], `return await net.resolve("localhost");`)), /Cannot resolve/);
 });
 
 Deno.test("what is not granted names the key that grants it", async () => {
-  const said = async (grant: string, body: string): Promise<unknown> => await apart([grant], body);
+  const said = async (grant: string, body: string): Promise<unknown> => await isolated([grant], body);
   assert.equal(
     await said("localhost:8", `await net.connect(peerAddress("127.0.0.1", 9));`),
     'NetError: Cannot connect to 127.0.0.1:9: it is not granted; list "127.0.0.1:9" under permissions.net',

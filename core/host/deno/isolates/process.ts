@@ -38,7 +38,7 @@ export async function startProcess(options: IsolateOptions): Promise<Isolate> {
     const program = Deno.execPath();
     throw new Error(
       `Cannot start a process: Weft may not run its own program; run it with --allow-run=${program}, ` +
-        `or write "isolate: worker"`,
+        `or write "isolate: worker" for code whose author you trust`,
       { cause },
     );
   }
@@ -108,6 +108,8 @@ function runArguments({ permissions: { net = [], read = [], write = [], env = []
   return [
     "run",
     "--no-prompt",
+    // Nothing that it names is asked of a registry; what it needs Weft itself has loaded.
+    ...(root.protocol === "file:" ? ["--cached-only"] : []),
     ...flag("net", net),
     // Its own modules too: a worker's first one is read.
     ...flag("read", [decodeURIComponent(root.pathname), ...code, ...read]),

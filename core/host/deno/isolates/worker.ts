@@ -1,8 +1,10 @@
-import type { Isolate, IsolatePermissions } from "../../../api/mod.ts";
-import { Brake } from "./brake.ts";
+import type { Isolate, IsolateOptions, IsolatePermissions } from "../../../api/mod.ts";
+import { Safepoint } from "./safepoint.ts";
 
 /** What {@link startWorker} needs. */
 export interface WorkerStart {
+  /** A worker of this program, or the one that a sandbox's process is for. */
+  readonly kind: IsolateOptions["kind"];
   readonly permissions: IsolatePermissions;
   /** Folders with code that it may load, absolute. */
   readonly code: readonly string[];
@@ -10,7 +12,7 @@ export interface WorkerStart {
   readonly onEnd: (reason: Error) => void;
 }
 
-/** What the worker says first: the cell of its brake, if it has one. */
+/** What the worker says first: the cell of its safepoint, if it has one. */
 export interface WorkerUp {
   readonly up: Int32Array | undefined;
 }
@@ -24,12 +26,12 @@ const START_TIMEOUT = 20_000;
  *
  * @throws {Error} when it can't be started, with what to do
  */
-export async function startWorker({ permissions, code, onMessage, onEnd }: WorkerStart): Promise<Isolate> {
+export async function startWorker({ kind, permissions, code, onMessage, onEnd }: WorkerStart): Promise<Isolate> {
   const { net = [], read = [], write = [], env = [] } = permissions;
   const some = (list: readonly string[] | true): string[] | boolean => list === true || list.length > 0 && [...list];
   const options = {
     type: "module",
-    name: "sandbox",
+    name: kind,
     deno: {
       permissions: {
         net: some(net),
@@ -52,16 +54,16 @@ export async function startWorker({ permissions, code, onMessage, onEnd }: Worke
   const up = Promise.withResolvers<void>();
   const timer = setTimeout(() => up.reject(new Error("Cannot start a worker: it does not come up")), START_TIMEOUT);
   let over = false;
-  let brake: Brake | undefined;
+  let safepoint: Safepoint | undefined;
   const kill = (): void => {
     over = true;
-    if (!brake) return worker.terminate();
-    brake.pull();
+    if (!safepoint) return worker.terminate();
+    safepoint.request();
     // Not before: a thread that waits would end without a word.
-    void brake.took().then(() => worker.terminate());
+    void safepoint.reached().then(() => worker.terminate());
   };
   worker.onmessage = ({ data: { up: cell } }: MessageEvent<WorkerUp>) => {
-    brake = cell && new Brake(cell);
+    safepoint = cell && new Safepoint(cell);
     worker.onmessage = ({ data }) => over || onMessage(data);
     up.resolve();
   };
@@ -89,7 +91,7 @@ export async function startWorker({ permissions, code, onMessage, onEnd }: Worke
   return {
     post: (message) => over || worker.postMessage(message),
     kill,
-    // Without a brake the runtime ends it, some seconds later.
-    gone: async () => await brake?.took() ?? true,
+    // Without a safepoint the runtime ends it, some seconds later.
+    gone: async () => await safepoint?.reached() ?? true,
   };
 }

@@ -8,11 +8,13 @@ const PLACE = /(file:\/\/[^"'\n]+?)(?:\?weft=[\da-f-]+)?:(\d+):(\d+)/;
 /** What went wrong in an import, as `path:line:column: what`, without the versions that are Weft's own affair. */
 export function moduleError(error: unknown, url: string): ModuleError {
   const thrown = error instanceof Error ? error : new Error(String(error));
-  // Deno colours places where it has a terminal.
-  const [message, stack] = [thrown.message, thrown.stack ?? ""].map(stripVTControlCharacters);
-  const [, file, line, column] = PLACE.exec(message) ?? PLACE.exec(firstFrame(stack)) ?? [];
+  // Deno colours places where it has a terminal; a sandbox's modules have a scheme of their own (core/guest/modules.ts).
+  const [message, frame] = [thrown.message, firstFrame(thrown.stack ?? "")].map((text) =>
+    stripVTControlCharacters(text).replaceAll("guest:///", "file:///")
+  );
+  const [, file, line, column] = PLACE.exec(message) ?? PLACE.exec(frame) ?? [];
   const what = message.split("\n")[0]
-    .replace(/^(?:[A-Z]\w*Error: |The module's source code could not be parsed: )+/, "")
+    .replace(/^(?:(?:[A-Z]\w*)?Error: |The module's source code could not be parsed: )+/, "")
     .replace(/ at file:\S+$/, "")
     .replaceAll(/(file:\/\/[^\s"']+?)(?:\?weft=[\da-f-]+)?(?=["'\s]|[.,]?$)/g, (_, each) => pathOf(each));
   const place = file ? `${pathOf(file)}:${line}:${column}` : pathOf(url);
@@ -21,7 +23,7 @@ export function moduleError(error: unknown, url: string): ModuleError {
 
 /** Where the module's own code was: it may have called what threw. */
 function firstFrame(stack: string): string {
-  return stack.split("\n").find((line) => /^\s+at .*\?weft=/.test(line)) ?? "";
+  return stack.split("\n").find((line) => /^\s+at .*(?:\?weft=|guest:\/\/\/)/.test(line)) ?? "";
 }
 
 /** Deno's own words, with what they mean for a plugin's author. */

@@ -11,9 +11,9 @@ const EVERY = 16;
 /**
  * Ends a thread that loops for ever. Since Deno 2.7.6 `Worker.terminate()` leaves one to itself
  * (denoland/deno#35657), so the thread looks at a cell of memory that it shares with Weft: at each turn of a loop and
- * at each beginning of a function (core/guest/brake_code.ts), and while it waits.
+ * at each beginning of a function (core/guest/safepoint_code.ts), and while it waits.
  */
-export class Brake {
+export class Safepoint {
   readonly cell: Int32Array;
 
   constructor(cell: Int32Array = new Int32Array(new SharedArrayBuffer(4))) {
@@ -21,13 +21,13 @@ export class Brake {
   }
 
   /** Tells the thread to end. */
-  pull(): void {
+  request(): void {
     Atomics.compareExchange(this.cell, 0, RUNS, END);
     Atomics.notify(this.cell, 0);
   }
 
   /** Whether the thread has ended by it; false when it is stuck where it can't look. */
-  async took(): Promise<boolean> {
+  async reached(): Promise<boolean> {
     const ends = (): boolean => Atomics.load(this.cell, 0) === ENDS;
     for (let waited = 0; waited < PATIENCE && !ends(); waited += INTERVAL) {
       await new Promise((resolve) => setTimeout(resolve, INTERVAL));
@@ -36,8 +36,8 @@ export class Brake {
   }
 }
 
-/** The thread's own side of its {@link Brake}. */
-export interface BrakedThread {
+/** The thread's own side of its {@link Safepoint}. */
+export interface GuestSafepoint {
   /** To be called wherever the thread could go on for ever: ends it when it shall. */
   readonly look: () => void;
   /** Ends it now. */
@@ -45,7 +45,7 @@ export interface BrakedThread {
 }
 
 /** @param close ends the thread that calls it, at its next turn of a loop */
-export function brakedThread(cell: Int32Array, close: () => void): BrakedThread {
+export function guestSafepoint(cell: Int32Array, close: () => void): GuestSafepoint {
   const { load, store, waitAsync } = Atomics; // plugins may put others in their place
   const end = (): never => {
     store(cell, 0, ENDS);

@@ -74,7 +74,7 @@ for (const [name, setup, files = {}] of LOOPS) {
     name: `a worker ends, whatever it does: ${name}`,
     ignore: !("registerHooks" in modules),
     async fn() {
-      const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-brake-" }));
+      const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "weft-safepoint-" }));
       try {
         const before = await threads();
         const isolate = await begin(folder, setup, files);

@@ -2,16 +2,16 @@ import { type AnyNode, type BlockStatement, parse } from "acorn";
 import { full } from "acorn-walk";
 
 /** What code calls at each turn of a loop and at each beginning of a function. */
-export const BRAKE = "__weftBrake";
+export const SAFEPOINT = "__weftSafepoint";
 
 /** Text to put into a source, by place. */
 type Insert = readonly [at: number, text: string];
 
 /**
- * Code that calls {@link BRAKE} wherever it could otherwise go on for ever. Lines stay where they are, and code that
+ * Code that calls {@link SAFEPOINT} wherever it could otherwise go on for ever. Lines stay where they are, and code that
  * can't be read stays as it is: if it is wrong, whoever loads it says why.
  */
-export function withBrakes(source: string): string {
+export function withSafepoints(source: string): string {
   const inserts: Insert[] = [];
   try {
     const tree = parse(source, { ecmaVersion: "latest", sourceType: "module" });
@@ -37,12 +37,12 @@ function insertsFor(node: AnyNode): readonly Insert[] {
     case "WhileStatement":
     case "DoWhileStatement":
       if (node.body.type === "BlockStatement") return [atBeginning(node.body)];
-      return [[node.body.start, `{${BRAKE}();`], [node.body.end, "}"]];
+      return [[node.body.start, `{${SAFEPOINT}();`], [node.body.end, "}"]];
     case "FunctionDeclaration":
     case "FunctionExpression":
     case "ArrowFunctionExpression":
       if (node.body.type === "BlockStatement") return [atBeginning(node.body)];
-      return [[node.body.start, `(${BRAKE}(),`], [node.body.end, ")"]];
+      return [[node.body.start, `(${SAFEPOINT}(),`], [node.body.end, ")"]];
     default:
       return [];
   }
@@ -51,5 +51,5 @@ function insertsFor(node: AnyNode): readonly Insert[] {
 /** Behind directives, such as "use strict", which only count as the first statements. */
 function atBeginning({ start, body }: BlockStatement): Insert {
   const directive = body.findLast((statement) => "directive" in statement);
-  return directive ? [directive.end, `;${BRAKE}();`] : [start + 1, `${BRAKE}();`];
+  return directive ? [directive.end, `;${SAFEPOINT}();`] : [start + 1, `${SAFEPOINT}();`];
 }

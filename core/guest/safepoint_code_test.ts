@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as modules from "node:module";
-import { BRAKE, withBrakes } from "./brake_code.ts";
+import { SAFEPOINT, withSafepoints } from "./safepoint_code.ts";
 
-/** Sources, and what they become; `~` stands for the brake. */
-const CASES: readonly (readonly [source: string, braked: string])[] = [
+/** Sources, and what they become; `~` stands for the safepoint. */
+const CASES: readonly (readonly [source: string, marked: string])[] = [
   ["for (;;);", "for (;;){~();;}"],
   ["for (const x of y) z();", "for (const x of y) {~();z();}"],
   ["for (const x in y) { z(); }", "for (const x in y) {~(); z(); }"],
@@ -26,13 +26,13 @@ const CASES: readonly (readonly [source: string, braked: string])[] = [
   ["for (;;", "for (;;"],
 ];
 
-for (const [source, braked] of CASES) {
-  Deno.test(`brakes: ${source.replace("\n", " ")}`, () => {
-    assert.equal(withBrakes(source), braked.replaceAll("~", BRAKE));
+for (const [source, marked] of CASES) {
+  Deno.test(`safepoints: ${source.replace("\n", " ")}`, () => {
+    assert.equal(withSafepoints(source), marked.replaceAll("~", SAFEPOINT));
   });
 }
 
-Deno.test("brakes: all of Weft's code stays what it is, line by line", async () => {
+Deno.test("safepoints: all of Weft's code stays what it is, line by line", async () => {
   const { stripTypeScriptTypes } = modules as {
     stripTypeScriptTypes?: (source: string, options: { mode: "transform" }) => string;
   };
@@ -41,19 +41,19 @@ Deno.test("brakes: all of Weft's code stays what it is, line by line", async () 
   let fitted = 0;
   for await (const url of sources(root)) {
     const source = stripTypeScriptTypes(await Deno.readTextFile(url), { mode: "transform" });
-    const braked = withBrakes(source);
-    assert.equal(braked.split("\n").length, source.split("\n").length);
-    assert.equal(without(braked), without(source), url.pathname);
-    if (braked === source) continue;
-    assert.notEqual(withBrakes(braked), braked, `${url.pathname} can't be read any more`);
+    const marked = withSafepoints(source);
+    assert.equal(marked.split("\n").length, source.split("\n").length);
+    assert.equal(without(marked), without(source), url.pathname);
+    if (marked === source) continue;
+    assert.notEqual(withSafepoints(marked), marked, `${url.pathname} can't be read any more`);
     fitted++;
   }
   assert.ok(fitted > 300, `only ${fitted} files`);
 });
 
-/** A source without brakes, and without the braces and parentheses that they may need. */
+/** A source without safepoints, and without the braces and parentheses that they may need. */
 function without(source: string): string {
-  return source.replaceAll(`${BRAKE}();`, "").replaceAll(`${BRAKE}(),`, "").replace(/[{}();]/g, "");
+  return source.replaceAll(`${SAFEPOINT}();`, "").replaceAll(`${SAFEPOINT}(),`, "").replace(/[{}();]/g, "");
 }
 
 async function* sources(folder: URL): AsyncGenerator<URL> {
