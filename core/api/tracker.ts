@@ -60,13 +60,17 @@ export interface ScrapeAnswer {
   readonly completed: number;
 }
 
-/** A tracker that said no. `retry` is BEP 31's: milliseconds, or `"never"`. */
+/** A tracker that said no. */
 export class TrackerError extends Error {
   override readonly name = "TrackerError";
+  /** BEP 31's: milliseconds, or `"never"`. */
   readonly retry?: number | "never";
-  constructor(message: string, options?: ErrorOptions & { retry?: number | "never" }) {
+  /** What it said beside: intervals, peers, a warning. */
+  readonly answer?: AnnounceAnswer;
+  constructor(message: string, options?: ErrorOptions & { retry?: number | "never"; answer?: AnnounceAnswer }) {
     super(message, options);
     this.retry = options?.retry;
+    this.answer = options?.answer;
   }
 }
 

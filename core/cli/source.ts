@@ -1,6 +1,7 @@
 /** What a command is to work on: a .torrent file or a magnet link. @module */
 import { CommandError, DiskError } from "../api/mod.ts";
 import {
+  isMagnet,
   type Magnet,
   MAX_TORRENT_SIZE,
   type Metainfo,
@@ -24,7 +25,7 @@ export type TorrentSource =
  * @throws {ProtocolError} when the magnet link is wrong
  */
 export async function readSource({ host, cwd }: Environment, text: string): Promise<TorrentSource> {
-  if (/^magnet:/i.test(text)) {
+  if (isMagnet(text)) {
     const magnet = parseMagnet(text);
     return { kind: "magnet", source: text, key: magnet.id.key, magnet };
   }

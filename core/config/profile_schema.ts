@@ -20,7 +20,7 @@ import {
   withDefault,
 } from "../api/mod.ts";
 import { asText, mismatch } from "../api/schema_support.ts";
-import { parseHostPort, parseIp, parseMagnet } from "../wire/mod.ts";
+import { isMagnet, parseHostPort, parseIp, parseMagnet } from "../wire/mod.ts";
 
 const unlimited = (): Schema<number | undefined> => rate({ default: "unlimited" });
 
@@ -118,7 +118,7 @@ function pluginName(): Schema<string> {
 function torrentSource(): Schema<string> {
   return scalar("the path of a .torrent or a magnet link", (value, node) => {
     const text = asText(value);
-    if (/^magnet:/i.test(text)) {
+    if (isMagnet(text)) {
       parseMagnet(text);
       return text;
     }

@@ -1,6 +1,7 @@
 /** The swarms that a profile brings: what they are, and how they differ from those that are here. @module */
 import { ConfigError, type Disk, errorText, type PlanChange, type SwarmSetting } from "../api/mod.ts";
 import { selectionProblem } from "../swarm/mod.ts";
+import { isMagnet } from "../wire/mod.ts";
 import { describeSource, type SourceDescription } from "./source.ts";
 import { differences } from "./plan.ts";
 
@@ -45,7 +46,7 @@ export async function readProfileSwarms(
   for (const setting of settings) {
     const { add } = setting;
     try {
-      const source = add.startsWith("magnet:") ? add : await disk.readFile(add, { maxBytes: MAX_TORRENT });
+      const source = isMagnet(add) ? add : await disk.readFile(add, { maxBytes: MAX_TORRENT });
       const description = describeSource(source);
       const { key } = description.id;
       if (keys.has(key)) throw new Error("an entry above it is the same torrent; remove one of the two");

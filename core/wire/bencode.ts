@@ -1,6 +1,15 @@
 // Bencode (BEP 3) behind a guard. npm:bencode trusts its input: it allocates without end on a negative length, reads
 // past the end, and lets keys collide or set a prototype. So outside bytes are read by the strict scan here, which has the
 // value of every integer and string as it goes by, and dictionaries are Maps; the library writes.
+//
+// What a flaw costs, in everything that others send (the one policy; fields.ts, compact.ts and the codecs keep to it):
+// - A flaw in what nothing depends on costs that alone. Bytes behind a message that is whole are passed over, and so are
+//   zeros before a number, a negative zero and keys out of order, as libtorrent, Transmission and aria2 do. A value of a
+//   wrong type or range counts as absent, a bad item of a list is left out, of a compact list the whole entries count.
+// - What stands beside a refusal is read: intervals, peers and warnings of a tracker that says no.
+// - Where two readings are possible there is none: a key that stands twice counts as absent.
+// - An info dictionary has one reading only, since its hash names it: there (`strict`) every flaw is an error.
+// - Nothing is guessed from a message that ends early, nests too deep, or is too large: that is an error.
 import bencode from "bencode";
 import { ProtocolError } from "./errors.ts";
 import { byteString, fromByteString, quote } from "./text.ts";
@@ -48,9 +57,11 @@ export interface ScanLimits {
   readonly maxDepth?: number;
   /** Values in all; default 2^20, so that "lelele…" can't turn each byte into an object of a hundred. */
   readonly maxItems?: number;
-  /** Leave bytes after the value alone instead of refusing them. */
-  readonly allowTrailing?: boolean;
-  /** Refuse keys out of order. They occur in the wild, so the default accepts them (duplicates never). */
+  /** Refuse every flaw: bytes after the value, zeros before a number, keys that stand twice. */
+  readonly strict?: boolean;
+  /** The key of the outermost dictionary whose value alone is read as with `strict`. */
+  readonly strictKey?: string;
+  /** Refuse keys out of order. They occur in the wild, so the default accepts them. */
   readonly sorted?: boolean;
 }
 
@@ -68,7 +79,10 @@ const E = 0x65;
 const I = 0x69;
 const L = 0x6c;
 
-/** Checks the structure strictly and returns where everything lies. Throws ProtocolError with the offset of the fault. */
+/**
+ * Checks the structure and returns where everything lies; of flaws that matter to nobody, see the head of this file.
+ * Throws ProtocolError with the offset of the fault.
+ */
 export function scan(bytes: Uint8Array, limits: ScanLimits = {}): Span {
   const maxBytes = limits.maxBytes ?? MAX_BYTES;
   if (bytes.length > maxBytes) {
@@ -77,20 +91,20 @@ export function scan(bytes: Uint8Array, limits: ScanLimits = {}): Span {
     );
   }
   const span = new Scanner(bytes, limits).value(0, 0);
-  if (!limits.allowTrailing && span.end !== bytes.length) {
+  if (limits.strict && span.end !== bytes.length) {
     throw new ProtocolError(`Cannot decode bencode: ${bytes.length - span.end} bytes follow the value`);
   }
   return span;
 }
 
-/** Decodes one value that fills the bytes. Throws ProtocolError as {@link scan} does. */
+/** Decodes the value that the bytes begin with. Throws ProtocolError as {@link scan} does. */
 export function decode(bytes: Uint8Array, limits?: ScanLimits): Bencoded {
   return spanValue(scan(bytes, limits));
 }
 
 /** Decodes the value that the bytes begin with, for messages with a payload behind it (BEP 9). `end` is where that starts. */
 export function decodePrefix(bytes: Uint8Array, limits?: ScanLimits): { value: Bencoded; end: number } {
-  const span = scan(bytes, { ...limits, allowTrailing: true });
+  const span = scan(bytes, limits);
   return { value: spanValue(span), end: span.end };
 }
 
@@ -110,7 +124,7 @@ export function spanValue(span: Span): Bencoded {
 
 /** The raw bytes of the top-level "info" dictionary: what the info-hash is the hash of. Throws ProtocolError without one. */
 export function infoSpan(bytes: Uint8Array): Uint8Array {
-  const span = scan(bytes);
+  const span = scan(bytes, { strictKey: "info" });
   const info = span.kind === "dict" ? span.entries.get("info") : undefined;
   if (info?.kind !== "dict") throw new ProtocolError('Cannot read torrent: "info" must be a dictionary');
   return bytes.subarray(info.start, info.end);
@@ -177,11 +191,15 @@ class Scanner {
   readonly #maxDepth: number;
   readonly #maxItems: number;
   readonly #sorted: boolean;
+  readonly #strictKey: string | undefined;
+  #strict: boolean;
 
   constructor(readonly bytes: Uint8Array, limits: ScanLimits) {
     this.#maxDepth = limits.maxDepth ?? MAX_DEPTH;
     this.#maxItems = limits.maxItems ?? MAX_ITEMS;
     this.#sorted = limits.sorted ?? false;
+    this.#strictKey = limits.strictKey;
+    this.#strict = limits.strict ?? false;
   }
 
   value(start: number, depth: number): Span {
@@ -204,10 +222,10 @@ class Scanner {
     const digits = start + (negative ? 2 : 1);
     const stop = this.#digits(digits);
     if (this.bytes[stop] !== E) throw this.#fault("expected the end of an integer", stop);
-    if (negative && this.bytes[digits] === ZERO) throw this.#fault("negative zero", start);
+    if (this.#strict && negative && this.bytes[digits] === ZERO) throw this.#fault("negative zero", start);
     const number = this.#number(digits, stop);
     if (Number.isSafeInteger(number)) {
-      return { kind: "integer", start, end: stop + 1, value: negative ? -number : number };
+      return { kind: "integer", start, end: stop + 1, value: negative ? 0 - number : number };
     }
     // It may have been rounded: read exactly.
     return { kind: "integer", start, end: stop + 1, value: BigInt(byteString(this.bytes.subarray(start + 1, stop))) };
@@ -235,18 +253,26 @@ class Scanner {
 
   #dict(start: number, depth: number): Span {
     const entries = new Map<string, Span>();
+    let twice: Set<string> | undefined;
     let previous = "";
     let at = start + 1;
     while (this.bytes[at] !== E) {
       const name = this.#string(at);
       const key = byteString(name.bytes);
-      if (entries.has(key)) throw this.#fault(`duplicate key ${quote(key)}`, at);
+      if (entries.has(key)) {
+        if (this.#strict) throw this.#fault(`duplicate key ${quote(key)}`, at);
+        (twice ??= new Set()).add(key);
+      }
       if (this.#sorted && key < previous) throw this.#fault(`key ${quote(key)} out of order`, at);
+      const strict = this.#strict;
+      this.#strict ||= depth === 0 && key === this.#strictKey;
       const value = this.value(name.end, depth + 1);
+      this.#strict = strict;
       entries.set(key, value);
       previous = key;
       at = value.end;
     }
+    for (const key of twice ?? []) entries.delete(key);
     return { kind: "dict", start, end: at + 1, entries };
   }
 
@@ -257,14 +283,14 @@ class Scanner {
     return number;
   }
 
-  /** Where the digits at `at` end: at least one, without a leading zero, bounded. */
+  /** Where the digits at `at` end: at least one, bounded; strictly, without a leading zero. */
   #digits(at: number): number {
     let stop = at;
     while (this.bytes[stop] >= ZERO && this.bytes[stop] <= ZERO + 9) {
       if (++stop - at > MAX_DIGITS) throw this.#fault(`a number of more than ${MAX_DIGITS} digits`, at);
     }
     if (stop === at) throw this.#fault(at < this.bytes.length ? "expected a value" : "unexpected end", at);
-    if (this.bytes[at] === ZERO && stop - at > 1) throw this.#fault("leading zero", at);
+    if (this.#strict && this.bytes[at] === ZERO && stop - at > 1) throw this.#fault("leading zero", at);
     return stop;
   }
 

@@ -42,7 +42,7 @@ export function list(dict: DictSpan, key: string): readonly Span[] | undefined {
   return span?.kind === "list" ? span.items : undefined;
 }
 
-/** A list of text that may be there; an item of another kind makes it missing. */
+/** A list of text that may be there; an item of another kind makes it missing, for without it a path is another. */
 export function texts(dict: DictSpan, key: string, encoding?: string): string[] | undefined {
   const items = list(dict, key);
   const found = items?.filter((item) => item.kind === "string").map((item) => decodeName(item.bytes, encoding));

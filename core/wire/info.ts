@@ -59,7 +59,7 @@ export const MAX_PIECE_LENGTH = 512 * 1024 * 1024;
 
 /** Checks an info dictionary from a torrent file or from peers (BEP 9). Throws ProtocolError that names the faulty key. */
 export function parseInfo(raw: Uint8Array): Info {
-  const span = scan(raw, { maxBytes: MAX_TORRENT_SIZE });
+  const span = scan(raw, { maxBytes: MAX_TORRENT_SIZE, strict: true });
   if (span.kind !== "dict") throw fault('"info" must be a dictionary');
   return readInfo(span, raw);
 }

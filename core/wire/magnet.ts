@@ -28,9 +28,15 @@ const MAX_FILE_INDEX = 2 ** 20;
 // The multihash header of btmh: SHA-256, 32 bytes.
 const SHA256_MULTIHASH = "1220";
 
+/** Whether a text is meant to be a magnet link. */
+export function isMagnet(text: string): boolean {
+  return /^\s*magnet:/i.test(text);
+}
+
 /**
- * Reads a magnet link. Parameters that mean nothing here, and URLs or peers that can't be reached as written, are left out.
- * Throws ProtocolError without a usable btih or btmh, or when `so` is no list of indices.
+ * Reads a magnet link. Parameters that mean nothing here, and URLs or peers that can't be reached as written, are left out,
+ * and so are bad items of `so`. Line breaks, as pages and mails put them into long links, and white space around the link
+ * and its values don't count. Throws ProtocolError without a usable btih or btmh.
  */
 export function parseMagnet(text: string): Magnet {
   if (text.length > MAX_LENGTH) {
@@ -38,24 +44,25 @@ export function parseMagnet(text: string): Magnet {
       `Cannot read magnet: length must be at most ${MAX_LENGTH}, current value is ${text.length}`,
     );
   }
-  if (!/^magnet:\?/i.test(text)) {
+  const link = text.trim().replace(/\s*[\r\n]\s*/g, "").replace(/\s*([?&=])\s*/g, "$1");
+  if (!/^magnet:\?/i.test(link)) {
     throw new ProtocolError(`Cannot read magnet: expected "magnet:?xt=…", current value is ${quote(text)}`);
   }
   const all = new Map<string, string[]>();
-  for (const [key, value] of new URLSearchParams(text.slice("magnet:?".length))) {
+  for (const [key, value] of new URLSearchParams(link.slice("magnet:?".length))) {
     const name = key.toLowerCase().replace(/\.\d+$/, ""); // tr.1, tr.2 … number repeated parameters
     if (!all.has(name)) all.set(name, []);
     if (value !== "") all.get(name)!.push(value);
   }
   const values = (name: string): string[] => all.get(name) ?? [];
-  const select = values("so")[0];
+  const select = readSelection(values("so")[0] ?? "");
   return withoutUndefined({
     id: readTopics(values("xt")),
     name: values("dn")[0],
     trackers: few(values("tr").filter((url) => URL.canParse(url))),
     peers: few(values("x.pe").filter(tryParseHostPort)),
     webSeeds: few(values("ws").filter((url) => URL.canParse(url))),
-    select: select === undefined ? undefined : readSelection(select),
+    select: select.length > 0 ? select : undefined,
   });
 }
 
@@ -76,23 +83,34 @@ export function formatMagnet(magnet: Magnet): string {
 function readTopics(topics: readonly string[]): TorrentId {
   let v1: InfoHash | undefined;
   let v2: Uint8Array | undefined;
+  let fault: unknown;
   for (const topic of topics) {
-    const [, kind, hash] = /^urn:(btih|btmh):(.*)$/i.exec(topic) ?? [];
-    if (kind?.toLowerCase() === "btih") v1 ??= InfoHash.parse(hash);
-    if (kind?.toLowerCase() === "btmh" && hash.startsWith(SHA256_MULTIHASH)) v2 ??= fromHex(hash.slice(4));
+    const [, kind, hash] = /^urn:(btih|btmh):(.*)$/i.exec(topic.replace(/\s/g, "")) ?? [];
+    try {
+      if (kind?.toLowerCase() === "btih") v1 ??= InfoHash.parse(hash);
+      if (kind?.toLowerCase() === "btmh" && hash.startsWith(SHA256_MULTIHASH)) v2 ??= sha256Digest(hash.slice(4));
+    } catch (error) {
+      fault ??= error;
+    }
   }
-  if (!v1 && !v2) throw new ProtocolError('Cannot read magnet: expected "xt=urn:btih:…" or "xt=urn:btmh:1220…"');
+  if (!v1 && !v2) {
+    throw fault ?? new ProtocolError('Cannot read magnet: expected "xt=urn:btih:…" or "xt=urn:btmh:1220…"');
+  }
   return torrentId({ v1, v2 });
 }
 
+function sha256Digest(hex: string): Uint8Array {
+  if (hex.length !== 64) {
+    throw new ProtocolError(`Cannot read magnet: "btmh" must have 64 hex digits, current value is ${quote(hex)}`);
+  }
+  return fromHex(hex);
+}
+
 function readSelection(text: string): [number, number][] {
-  return text.split(",").map((part) => {
+  return text.replace(/\s/g, "").split(",").flatMap((part): [number, number][] => {
     const [, first, last = first] = /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(part) ?? [];
     const [from, to] = [Number(first), Number(last)];
-    if (!(from <= to && to < MAX_FILE_INDEX)) {
-      throw new ProtocolError(`Cannot read magnet: "so" must be like 0,2,4-7, current value is ${quote(text)}`);
-    }
-    return [from, to];
+    return from <= to && to < MAX_FILE_INDEX ? [[from, to]] : [];
   });
 }
 

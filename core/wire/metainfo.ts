@@ -1,6 +1,6 @@
 // Torrent files: BEP 3, 5 (nodes), 12 (announce-list), 19 (url-list). The info dictionary has its own file.
 import { type DictSpan, encode, Encoded, scan, type Span } from "./bencode.ts";
-import { fault, integer, list, text, texts } from "./fields.ts";
+import { fault, integer, list, text } from "./fields.ts";
 import { type Info, MAX_TORRENT_SIZE, parseInfo, readInfo } from "./info.ts";
 import { type HostPort, tryParseHostPort } from "./peer_address.ts";
 import { utf8Decode, withoutUndefined } from "./text.ts";
@@ -64,14 +64,14 @@ const KNOWN_KEYS = new Set([
 
 /** Reads a torrent file. URLs and nodes that can't be used are left out. Throws ProtocolError that names the faulty key. */
 export function parseMetainfo(raw: Uint8Array): Metainfo {
-  const top = scan(raw, { maxBytes: MAX_TORRENT_SIZE });
+  const top = scan(raw, { maxBytes: MAX_TORRENT_SIZE, strictKey: "info" });
   const info = top.kind === "dict" ? top.entries.get("info") : undefined;
   if (top.kind !== "dict" || info?.kind !== "dict") throw fault('"info" must be a dictionary');
   const unknown = [...top.entries].filter(([key]) => !KNOWN_KEYS.has(key));
   return withoutUndefined({
     info: readInfo(info, raw.subarray(info.start, info.end), text(top, "encoding")),
     announce: readTiers(top),
-    webSeeds: urls(texts(top, "url-list") ?? [text(top, "url-list") ?? ""]),
+    webSeeds: urls(strings(top.entries.get("url-list"))),
     nodes: readNodes(list(top, "nodes") ?? []),
     comment: text(top, "comment"),
     createdBy: text(top, "created by"),
@@ -141,8 +141,9 @@ function readNodes(items: readonly Span[]): HostPort[] {
   return nodes;
 }
 
-function strings(span: Span): string[] {
-  const items = span.kind === "list" ? span.items : [span];
+/** The texts of a list, or the one that stands in its place. */
+function strings(span: Span | undefined): string[] {
+  const items = span?.kind === "list" ? span.items : span ? [span] : [];
   return items.filter((item) => item.kind === "string").map((item) => utf8Decode(item.bytes));
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decode, encode, Encoded, infoSpan } from "./bencode.ts";
+import { decode, type Encodable, encode, Encoded, infoSpan } from "./bencode.ts";
 import { ProtocolError } from "./errors.ts";
+import { parseInfo } from "./info.ts";
 import { buildInfo, encodeMetainfo, parseMetainfo } from "./metainfo.ts";
-import { toHex, utf8Decode, utf8Encode } from "./text.ts";
+import { byteString, fromByteString, toHex, utf8Decode, utf8Encode } from "./text.ts";
 
 const fixture = (name: string): Uint8Array =>
   Deno.readFileSync(new URL(`../../tests/fixtures/torrents/${name}.torrent`, import.meta.url));
@@ -146,6 +147,66 @@ Deno.test("parseMetainfo() reads names in the encoding that the file says, unles
   assert.deepEqual(read("GBK", "a", gbk, { "path.utf-8": ["b"] }), ["a", "b"]);
   assert.deepEqual(read("Shift_JIS", Uint8Array.of(0x83, 0x65), "a"), ["テ", "a"]);
   for (const unknown of [undefined, "no such encoding", 5]) assert.match(read(unknown, gbk, "a")[0], /\ufffd/);
+});
+
+Deno.test("parseMetainfo() loses no more than the optional key that is flawed", () => {
+  const good = {
+    announce: "http://a/",
+    "announce-list": [["http://a/"], ["http://b/"]],
+    "url-list": ["http://c/", "http://d/"],
+    nodes: [["192.0.2.1", 1], ["192.0.2.2", 2]],
+    comment: "x",
+    "created by": "y",
+    "creation date": 7,
+    info: new Encoded(info),
+  };
+  const names: Record<string, string> = {
+    "url-list": "webSeeds",
+    "created by": "createdBy",
+    "creation date": "creationDate",
+  };
+  const read = (value: Encodable): Record<string, unknown> => ({ ...parseMetainfo(encode(value)), raw: 0, info: 0 });
+  const whole = read(good);
+  const optional = Object.keys(good).filter((key) => key !== "info");
+  const anything = fc.oneof(
+    fc.integer(),
+    fc.string(),
+    fc.array(fc.integer()),
+    fc.dictionary(fc.constant("k"), fc.integer()),
+  );
+  fc.assert(fc.property(fc.constantFrom(...optional), anything, (key, garbage) => {
+    const name = names[key] ?? (key === "announce-list" ? "announce" : key);
+    assert.deepEqual({ ...read({ ...good, [key]: garbage }), [name]: 0 }, { ...whole, [name]: 0 });
+  }));
+  for (const garbage of ["nonsense", 5, [], {}, ""]) {
+    const { announce, webSeeds, nodes } = read({
+      ...good,
+      "announce-list": [garbage, ["http://a/", garbage], ["http://b/"]],
+      "url-list": [garbage, "http://c/", "http://d/"],
+      nodes: [garbage, ...good.nodes],
+    });
+    assert.deepEqual({ announce, webSeeds, nodes }, {
+      announce: whole.announce,
+      webSeeds: whole.webSeeds,
+      nodes: whole.nodes,
+    });
+  }
+});
+
+Deno.test("parseMetainfo() takes flaws outside info, whose bytes have one reading only", () => {
+  const text = byteString(info);
+  const bytes = (file: string): Uint8Array => fromByteString(file);
+  const torrent = parseMetainfo(bytes(`d07:comment01:x13:creation datei-0e4:info${text}e\r\n`));
+  assert.deepEqual([torrent.comment, torrent.creationDate, torrent.info.raw], ["x", 0, info]);
+  assert.equal(parseMetainfo(bytes(`d7:comment1:x7:comment1:y4:info${text}e`)).comment, undefined);
+  for (
+    const flawed of [text.replace("i1e", "i01e"), text.replace("4:name", "04:name"), `${text.slice(0, -1)}4:name1:be`]
+  ) {
+    assert.throws(() => parseMetainfo(bytes(`d4:info${flawed}e`)), ProtocolError);
+    assert.throws(() => parseInfo(bytes(flawed)), ProtocolError);
+  }
+  assert.throws(() => parseInfo(bytes(`${text}\n`)), ProtocolError);
+  assert.throws(() => parseMetainfo(bytes(`d4:info${text}4:info${text}e`)), /"info" must be a dictionary/);
 });
 
 Deno.test("parseMetainfo() bounds the trackers of one torrent", () => {

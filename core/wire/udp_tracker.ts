@@ -1,5 +1,5 @@
 // The UDP tracker protocol, both directions: BEP 15 (IPv6 peers as it says since 2017), BEP 41 (options).
-import { decodePeers4, decodePeers6, encodePeers4, encodePeers6 } from "./compact.ts";
+import { compactEntries, decodePeers4, decodePeers6, encodePeers4, encodePeers6 } from "./compact.ts";
 import { ProtocolError } from "./errors.ts";
 import type { PeerAddress } from "./peer_address.ts";
 import { utf8Decode, utf8Encode } from "./text.ts";
@@ -203,8 +203,8 @@ export function readUdpTransactionId(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Reads a reply that came over this family of addresses. Throws ProtocolError when it is too short, of another action,
- * or its list isn't whole.
+ * Reads a reply that came over this family of addresses. Of its list the whole entries count. Throws ProtocolError
+ * when it is too short or of another action.
  */
 export function decodeUdpTrackerReply(bytes: Uint8Array, family: 4 | 6): UdpTrackerReply {
   if (bytes.length < REPLY_HEADER) throw tooShort("a reply", REPLY_HEADER, bytes);
@@ -222,10 +222,8 @@ export function decodeUdpTrackerReply(bytes: Uint8Array, family: 4 | 6): UdpTrac
       return { action: "announce", transactionId, interval, leechers, seeders, peers };
     }
     case ACTIONS.scrape: {
-      const rest = bytes.length - REPLY_HEADER;
-      if (rest % SCRAPED !== 0) throw fault(`a scrape reply must have ${SCRAPED} bytes a swarm, it has ${rest} in all`);
-      const swarms = Array.from({ length: rest / SCRAPED }, (_, i) => {
-        const [seeders, completed, leechers] = [0, 4, 8].map((at) => view.getUint32(REPLY_HEADER + SCRAPED * i + at));
+      const swarms = compactEntries(bytes.subarray(REPLY_HEADER), SCRAPED).map((entry) => {
+        const [seeders, completed, leechers] = [0, 4, 8].map((at) => viewOf(entry).getUint32(at));
         return { seeders, completed, leechers };
       });
       return { action: "scrape", transactionId, swarms };

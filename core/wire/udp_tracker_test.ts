@@ -167,7 +167,7 @@ Deno.test("an announce's reply leaves out the peers of the other family", () => 
   assert.equal(encodeUdpTrackerReply(reply, 6).length, 38);
 });
 
-Deno.test("messages that are too short, of another action or not whole are a ProtocolError that says so", () => {
+Deno.test("messages that are too short, or of another action are a ProtocolError that says so", () => {
   const shorter = (message: Uint8Array): Uint8Array => message.subarray(0, message.length - 1);
   const connect = encodeUdpTrackerRequest({ action: "connect", transactionId: 1 });
   assert.throws(() => decodeUdpTrackerRequest(shorter(connect)), {
@@ -182,11 +182,17 @@ Deno.test("messages that are too short, of another action or not whole are a Pro
   assert.throws(() => decodeUdpTrackerReply(new Uint8Array(7), 4), /at least 8 bytes/);
   assert.throws(() => decodeUdpTrackerReply(new Uint8Array(15), 4), /at least 16 bytes/);
   assert.throws(() => decodeUdpTrackerReply(new Uint8Array(19).with(3, 1), 4), /at least 20 bytes/);
-  assert.throws(() => decodeUdpTrackerReply(new Uint8Array(25).with(3, 1), 4), /multiple of 6/);
-  assert.throws(() => decodeUdpTrackerReply(new Uint8Array(19).with(3, 2), 4), /12 bytes a swarm/);
   assert.throws(() => decodeUdpTrackerReply(new Uint8Array(19).with(3, 4), 4), /0 to 3, current value is 4/);
   assert.equal(readUdpTransactionId(new Uint8Array(19).with(3, 4)), undefined);
   assert.equal(readUdpTransactionId(new Uint8Array(7)), undefined);
+});
+
+Deno.test("of a reply with stray bytes at its end the whole entries are read", () => {
+  const peer = Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1);
+  const announced = decodeUdpTrackerReply(Uint8Array.of(...new Uint8Array(20).with(3, 1), ...peer, 9, 9), 4);
+  assert.deepEqual(announced.action === "announce" && announced.peers.map(({ key }) => key), ["192.0.2.1:6881"]);
+  const scraped = decodeUdpTrackerReply(new Uint8Array(8 + 12 + 5).with(3, 2).with(11, 7), 4);
+  assert.deepEqual(scraped.action === "scrape" && scraped.swarms, [{ seeders: 7, completed: 0, leechers: 0 }]);
 });
 
 Deno.test("any bytes are read, or are a ProtocolError", () => {

@@ -1,5 +1,5 @@
 /** Nodes as messages carry them: compact node info (BEP 5, 26 bytes; BEP 32, 38 bytes). @module */
-import { byteString, ipScope, parseIp, type PeerAddress, peerAddressFromBytes, ProtocolError } from "weft";
+import { byteString, compactEntries, ipScope, parseIp, type PeerAddress, peerAddressFromBytes } from "weft";
 import { ID_LENGTH, isSecureId, type NodeId } from "./node_id.ts";
 
 /** A node, as somebody named it or as it answered. */
@@ -44,22 +44,13 @@ export function compactOf({ id, address }: Contact): string {
   return id + byteString(encodeAddress(address));
 }
 
-/**
- * Reads compact node info, leaving out what can't be a node: port 0, and IPv4 in IPv6.
- *
- * @throws {ProtocolError} unless the length is a multiple of 26 or 38
- */
+/** Reads compact node info, leaving out what can't be a node: port 0, IPv4 in IPv6, an entry that isn't whole. */
 export function decodeContacts(bytes: Uint8Array, family: 4 | 6): Contact[] {
   const size = ID_LENGTH + (family === 4 ? 6 : 18);
-  if (bytes.length % size !== 0) {
-    throw new ProtocolError(
-      `Cannot decode nodes: length must be a multiple of ${size}, current value is ${bytes.length}`,
-    );
-  }
   const contacts: Contact[] = [];
-  for (let at = 0; at < bytes.length; at += size) {
-    const address = decodeAddress(bytes.subarray(at + ID_LENGTH, at + size));
-    if (address?.family === family) contacts.push({ id: byteString(bytes.subarray(at, at + ID_LENGTH)), address });
+  for (const entry of compactEntries(bytes, size)) {
+    const address = decodeAddress(entry.subarray(ID_LENGTH));
+    if (address?.family === family) contacts.push({ id: byteString(entry.subarray(0, ID_LENGTH)), address });
   }
   return contacts;
 }

@@ -6,6 +6,7 @@
  */
 import {
   byteString,
+  compactEntries,
   type DictSpan,
   type PeerAddress,
   ProtocolError,
@@ -207,7 +208,7 @@ function readReply(r: DictSpan | undefined, bytes: Uint8Array): Reply {
     peers: sized(r, "BFpe", 256),
     interval: integer(r, "interval"),
     num: integer(r, "num"),
-    ...(samples && { samples: splitIds(samples) }),
+    ...(samples && { samples: compactEntries(samples, ID_LENGTH).map(byteString) }),
   };
 }
 
@@ -322,14 +323,4 @@ function token(from: DictSpan): Uint8Array | undefined {
 function address(from: DictSpan, key: string): PeerAddress | undefined {
   const bytes = string(from, key);
   return bytes && decodeAddress(bytes);
-}
-
-function splitIds(bytes: Uint8Array): NodeId[] {
-  if (bytes.length % ID_LENGTH !== 0) {
-    throw new ProtocolError(`Cannot decode samples: length must be a multiple of 20, current value is ${bytes.length}`);
-  }
-  return Array.from(
-    { length: bytes.length / ID_LENGTH },
-    (_, i) => byteString(bytes.subarray(i * ID_LENGTH, (i + 1) * ID_LENGTH)),
-  );
 }

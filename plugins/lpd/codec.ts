@@ -51,8 +51,11 @@ export function encodeAnnounce(family: 4 | 6, { port, infoHashes, cookie }: LpdA
   return bytes;
 }
 
+const INFO_HASH = /^[0-9a-f]{40}$/i;
+
 /**
- * Reads an announce, whoever wrote it: header names in any case, in any order, unknown ones ignored.
+ * Reads an announce, whoever wrote it: header names in any case, in any order, unknown ones and bad
+ * info-hashes ignored.
  *
  * @throws {ProtocolError} on what is none
  */
@@ -73,7 +76,7 @@ export function decodeAnnounce(bytes: Uint8Array): LpdAnnounce {
         port = readPort(value, port);
         break;
       case "infohash":
-        infoHashes.add(readInfoHash(value));
+        if (INFO_HASH.test(value)) infoHashes.add(value.toLowerCase());
         break;
       case "cookie":
         cookie = value;
@@ -90,11 +93,4 @@ function readPort(text: string, before: number | undefined): number {
     throw new ProtocolError("Cannot read LPD announce: expected one port from 1 to 65535");
   }
   return port;
-}
-
-function readInfoHash(text: string): string {
-  if (!/^[0-9a-f]{40}$/i.test(text)) {
-    throw new ProtocolError("Cannot read LPD announce: an info-hash has 40 hex digits");
-  }
-  return text.toLowerCase();
 }

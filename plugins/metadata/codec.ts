@@ -42,8 +42,8 @@ export function encodeMetadataMessage(message: MetadataMessage): Uint8Array {
 export function decodeMetadataMessage(payload: Uint8Array): MetadataMessage | undefined {
   const { value, end } = decodePrefix(payload, { maxItems: 100 });
   const type = TYPES[field(value, "msg_type")];
-  const piece = field(value, "piece");
   if (type === undefined) return undefined;
+  const piece = field(value, "piece");
   if (type !== "data") return { type, piece };
   return { type, piece, totalSize: field(value, "total_size"), bytes: payload.subarray(end) };
 }

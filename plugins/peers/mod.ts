@@ -9,6 +9,7 @@ import {
   type HostPort,
   hostPort,
   InfoHash,
+  isMagnet,
   list,
   object,
   optional,
@@ -31,7 +32,7 @@ const AGAIN = 5 * 60_000;
 
 const swarm = scalar("an info-hash in hex or a magnet link", (value): readonly string[] => {
   const text = String(value);
-  return text.startsWith("magnet:") ? parseMagnet(text).id.wireIds.map(({ hex }) => hex) : [InfoHash.parse(text).hex];
+  return isMagnet(text) ? parseMagnet(text).id.wireIds.map(({ hex }) => hex) : [InfoHash.parse(text).hex];
 });
 
 export default definePlugin({

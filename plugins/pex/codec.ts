@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  compactEntries,
   type DictSpan,
   type Encodable,
   encode,
@@ -11,7 +12,6 @@ import {
   type PeerAddress,
   peerAddressFromBytes,
   ProtocolError,
-  quote,
   scan,
   type Span,
 } from "weft";
@@ -89,9 +89,9 @@ export function encodePex(added: readonly Contact[], dropped: readonly Contact[]
 
 /**
  * Reads the payload of a message. Entries of port 0 are left out, and so are those past {@link MAX_RECEIVED}; flags that
- * are missing are 0.
+ * are missing are 0, and a list that is no string is empty.
  *
- * @throws {ProtocolError} when it is no dictionary, or a list of peers is no string of whole entries
+ * @throws {ProtocolError} when it is no dictionary
  */
 export function decodePex(payload: Uint8Array): PexMessage {
   const span = scan(payload, { maxItems: MAX_ITEMS });
@@ -110,29 +110,22 @@ function readPeers({ entries }: DictSpan, key: string): { readonly peers: NamedP
   const peers: NamedPeer[] = [];
   let named = 0;
   for (const [size, suffix] of [[SIZE_4, ""], [SIZE_6, "6"]] as const) {
-    const bytes = peerBytes(entries.get(key + suffix), key + suffix, size);
-    const flags = entries.get(`${key}${suffix}.f`);
-    const flagBytes = flags?.kind === "string" ? flags.bytes : new Uint8Array();
-    const count = bytes.length / size;
-    for (let i = 0; i < count && named + i < MAX_RECEIVED; i++) {
-      const entry = bytes.subarray(i * size, (i + 1) * size);
+    const list = string(entries.get(key + suffix));
+    const flags = string(entries.get(`${key}${suffix}.f`));
+    const count = Math.floor(list.length / size);
+    const room = Math.max(0, MAX_RECEIVED - named);
+    for (const [i, entry] of compactEntries(list.subarray(0, room * size), size).entries()) {
       const port = entry[size - 2] << 8 | entry[size - 1];
       if (port === 0) continue;
-      peers.push({ address: peerAddressFromBytes(entry.subarray(0, size - 2), port), flags: flagBytes[i] ?? 0 });
+      peers.push({ address: peerAddressFromBytes(entry.subarray(0, size - 2), port), flags: flags[i] ?? 0 });
     }
     named += count;
   }
   return { peers, cut: Math.max(0, named - MAX_RECEIVED) };
 }
 
-/** A list of peers of `size` bytes each; empty if it isn't there. */
-function peerBytes(span: Span | undefined, key: string, size: number): Uint8Array {
-  if (span === undefined) return new Uint8Array();
-  if (span.kind === "string" && span.bytes.length % size === 0) return span.bytes;
-  throw new ProtocolError(
-    `Cannot decode ut_pex: ${quote(key)} must be a string of ${size} bytes a peer, current value is ` +
-      (span.kind === "string" ? `${span.bytes.length} bytes` : `of kind ${span.kind}`),
-  );
+function string(span: Span | undefined): Uint8Array {
+  return span?.kind === "string" ? span.bytes : new Uint8Array();
 }
 
 function join(contacts: readonly Contact[], size: number): Uint8Array {

@@ -27,7 +27,8 @@ import {
   withoutUndefined,
 } from "weft";
 
-// Ten times what is asked for: a tracker that answers more can't flood the peer pool.
+// Ten times what is asked for: a tracker that answers more can't flood the peer pool, nor hold up everything else while
+// the hundred thousand of 1 MiB are read.
 const MAX_PEERS = 2_000;
 // A reply of 1 MiB holds no more honest values: dictionary peers take four each.
 const MAX_ITEMS = 100_000;
@@ -60,9 +61,9 @@ export function announceUrl(request: AnnounceRequest): string {
 }
 
 /**
- * Reads the answer to an announce. Keys of the wrong type are passed over; peers must be well-formed.
+ * Reads the answer to an announce. Keys of a wrong type are passed over, and peers that are none left out.
  *
- * @throws {TrackerError} the tracker's own refusal, or that the answer can't be read
+ * @throws {TrackerError} the tracker's own refusal, with what stands beside it, or that the answer can't be read
  */
 export function decodeAnnounce(bytes: Uint8Array): AnnounceAnswer {
   return reading(() => {
@@ -71,7 +72,7 @@ export function decodeAnnounce(bytes: Uint8Array): AnnounceAnswer {
     const minInterval = count(dict, "min interval");
     const trackerId = value(dict, "tracker id");
     const external = value(dict, "external ip");
-    return withoutUndefined({
+    const answer = withoutUndefined({
       peers: [...readPeers(dict.entries.get("peers")), ...readPeers6(dict.entries.get("peers6"))].slice(0, MAX_PEERS),
       interval: interval ? interval * SECOND : undefined,
       minInterval: minInterval ? minInterval * SECOND : undefined,
@@ -82,6 +83,8 @@ export function decodeAnnounce(bytes: Uint8Array): AnnounceAnswer {
       warning: text(dict, "warning message"),
       externalIp: external instanceof Uint8Array && [4, 16].includes(external.length) ? formatIp(external) : undefined,
     });
+    refuse(dict, answer);
+    return answer;
   });
 }
 
@@ -108,7 +111,9 @@ export function decodeScrape(
   infoHashes: readonly Uint8Array[],
 ): readonly (ScrapeAnswer | undefined)[] {
   return reading(() => {
-    const files = answerDict(bytes).entries.get("files");
+    const dict = answerDict(bytes);
+    refuse(dict);
+    const files = dict.entries.get("files");
     if (files?.kind !== "dict") throw new ProtocolError('"files" must be a dictionary');
     return infoHashes.map((hash) => {
       const file = files.entries.get(byteString(hash));
@@ -140,9 +145,14 @@ function reading<T>(read: () => T): T {
 function answerDict(bytes: Uint8Array): DictSpan {
   const dict = scan(bytes, { maxItems: MAX_ITEMS, maxDepth: 10 });
   if (dict.kind !== "dict") throw new ProtocolError("it must be a dictionary");
-  const failure = text(dict, "failure reason");
-  if (failure !== undefined) throw new TrackerError(failure, { retry: retryIn(value(dict, "retry in")) });
   return dict;
+}
+
+/** Throws the tracker's refusal, if it says one. */
+function refuse(dict: DictSpan, answer?: AnnounceAnswer): void {
+  const failure = text(dict, "failure reason");
+  if (failure === undefined) return;
+  throw new TrackerError(failure, { retry: retryIn(value(dict, "retry in")), ...(answer && { answer }) });
 }
 
 /** BEP 31: minutes, as an integer or its digits, or "never". */
@@ -154,11 +164,11 @@ function retryIn(field: Bencoded | undefined): number | "never" | undefined {
 }
 
 function readPeers(span: Span | undefined): PeerAddress[] {
-  if (span?.kind === "string") return decodePeers4(firstPeers(span.bytes, 6));
+  if (span?.kind === "string") return decodePeers4(span.bytes.subarray(0, MAX_PEERS * 6));
   if (span?.kind !== "list") return [];
   const peers: PeerAddress[] = [];
   for (const item of span.items.slice(0, MAX_PEERS)) {
-    if (item.kind !== "dict") throw new ProtocolError('each of "peers" must be a dictionary');
+    if (item.kind !== "dict") continue;
     const ip = text(item, "ip");
     const port = count(item, "port");
     // BEP 3 allows names here; they are rare, and looking them up for a tracker would make us its tool.
@@ -168,12 +178,7 @@ function readPeers(span: Span | undefined): PeerAddress[] {
 }
 
 function readPeers6(span: Span | undefined): PeerAddress[] {
-  return span?.kind === "string" ? decodePeers6(firstPeers(span.bytes, 18)) : [];
-}
-
-/** The peers of a compact list that are read: the hundred thousand of 1 MiB would hold up everything else. */
-function firstPeers(bytes: Uint8Array, size: number): Uint8Array {
-  return bytes.length % size === 0 ? bytes.subarray(0, MAX_PEERS * size) : bytes;
+  return span?.kind === "string" ? decodePeers6(span.bytes.subarray(0, MAX_PEERS * 18)) : [];
 }
 
 function value(dict: DictSpan, key: string): Bencoded | undefined {

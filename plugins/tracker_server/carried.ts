@@ -42,7 +42,7 @@ export async function restorePeers(
   turn: () => Promise<void>,
 ): Promise<void> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = bytes.length / LENGTH;
+  const count = Math.floor(bytes.length / LENGTH);
   for (let i = Math.max(0, count - tracker.settings.maxPeers); i < count; i++) {
     const at = i * LENGTH;
     const word = (offset: number): number => view.getUint32(at + offset);

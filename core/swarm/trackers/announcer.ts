@@ -17,7 +17,7 @@ import {
   type TrackerStatus,
 } from "../../api/mod.ts";
 import { type PeerAddress, quote, type TorrentId, withoutUndefined } from "../../wire/mod.ts";
-import { type Announce, type Tracker, TrackerTiers } from "./tiers.ts";
+import { type Announce, type Refusal, type Tracker, TrackerTiers } from "./tiers.ts";
 
 /** The state of the swarm, as trackers are told it. */
 export interface AnnounceStats {
@@ -173,8 +173,9 @@ export class Announcer {
       if (answer.seeders === undefined && answer.leechers === undefined) void this.#scrape(tracker, stale);
     } catch (error) {
       if (stale()) return;
-      const retry = error instanceof TrackerError ? error.retry : undefined;
-      this.#tiers.failed(announce, clock.now(), errorText(error), retry);
+      const { retry, answer } = readRefusal(error);
+      this.#tiers.failed(announce, clock.now(), errorText(error), { retry, answer });
+      if (answer) ({ peers, from } = answer);
     }
     this.#report(tracker);
     this.#announceDue();
@@ -284,6 +285,13 @@ function readAnswer(answer: AnnounceAnswer): AnnounceAnswer {
     ...only((value) => typeof value === "number", { interval, minInterval, seeders, leechers }),
     ...only((value) => typeof value === "string", { trackerId, warning, externalIp, from }),
   };
+}
+
+/** What a refusal says beside its reason; nothing where a plugin's is no such thing. */
+function readRefusal(error: unknown): Refusal {
+  if (!(error instanceof TrackerError)) return {};
+  const { retry, answer } = error;
+  return { retry, answer: Array.isArray(answer?.peers) ? readAnswer(answer) : undefined };
 }
 
 function only<T extends object>(test: (value: unknown) => boolean, fields: T): Partial<T> {

@@ -9,7 +9,7 @@
  * @module
  */
 import { parseServiceUrl } from "../../wire/mod.ts";
-import type { AnnounceAnswer, AnnounceEvent, Random } from "../../api/mod.ts";
+import type { AnnounceAnswer, AnnounceEvent, Random, TrackerError } from "../../api/mod.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -59,6 +59,9 @@ export interface Announce {
   readonly tracker: Tracker;
   readonly event: AnnounceEvent | undefined;
 }
+
+/** What a tracker that says no says beside. */
+export type Refusal = Partial<Pick<TrackerError, "retry" | "answer">>;
 
 /** The trackers of one swarm. */
 export class TrackerTiers {
@@ -135,9 +138,13 @@ export class TrackerTiers {
     tier.unshift(tracker);
   }
 
-  /** The tracker failed, in the words of `error`; `retry` is its own wish (BEP 31). The next of its tier is due now. */
-  failed({ tracker }: Announce, now: number, error: string, retry: number | "never" | undefined): void {
+  /**
+   * The tracker failed, in the words of `error`. When it is asked again is its own wish, if it said one: by BEP 31, or the
+   * intervals beside its refusal. The next of its tier is due now.
+   */
+  failed({ tracker }: Announce, now: number, error: string, { retry, answer }: Refusal = {}): void {
     tracker.error = error;
+    tracker.warning = answer?.warning;
     tracker.failures++;
     tracker.barred = retry === "never";
     tracker.state = tracker.barred ? "disabled" : "failed";
@@ -147,8 +154,10 @@ export class TrackerTiers {
     }
     const wait = FIRST_RETRY * 2 ** Math.min(tracker.failures - 1, 20);
     const jitter = 1 + this.#random.below(1000) / 4000;
-    tracker.nextAt = now + Math.min(wait * jitter, MAX_RETRY);
-    tracker.minAt = now + FIRST_RETRY;
+    const { interval = 0, minInterval = 0 } = answer ?? {};
+    const wished = interval > 0 || minInterval > 0 ? clamp(Math.max(interval, minInterval)) : 0;
+    tracker.nextAt = now + Math.max(Math.min(wait * jitter, MAX_RETRY), wished);
+    tracker.minAt = now + Math.max(FIRST_RETRY, minInterval > 0 ? clamp(minInterval) : 0);
   }
 
   /** The download is complete: trackers that know of it as a download are told at once. */

@@ -26,7 +26,7 @@ Deno.test("TrackerTiers.leave() names the trackers that know of us, and begins a
   const tiers = new TrackerTiers([["http://a"], ["http://b"]], new SeededRandom(1));
   const [a, b] = tiers.due(0, known);
   tiers.answered(a, 0, { peers: [] });
-  tiers.failed(b, 0, "refused", undefined);
+  tiers.failed(b, 0, "refused");
   assert.deepEqual(tiers.leave(), [a.tracker]);
   assert.deepEqual(tiers.leave(), []);
   assert.deepEqual(tiers.due(1, known).map(({ event }) => event), ["started", "started"]);
@@ -34,14 +34,14 @@ Deno.test("TrackerTiers.leave() names the trackers that know of us, and begins a
 
 type Step = {
   readonly wait: number;
-  readonly outcome: "answer" | "fail" | "retry" | "never";
+  readonly outcome: "answer" | "fail" | "refuse" | "retry" | "never";
   readonly figure: number;
   readonly demand: boolean;
 };
 
 const step: fc.Arbitrary<Step> = fc.record({
   wait: fc.integer({ min: 0, max: 3_600_000 }),
-  outcome: fc.constantFrom("answer", "answer", "fail", "fail", "retry", "never"),
+  outcome: fc.constantFrom("answer", "answer", "fail", "fail", "refuse", "retry", "never"),
   figure: fc.oneof(fc.integer({ min: -1000, max: 1e9 }), fc.constant(NaN), fc.constant(Infinity)),
   demand: fc.boolean(),
 });
@@ -72,7 +72,9 @@ Deno.test("TrackerTiers asks one tracker of a tier at a time, never sooner than 
       if (announce && outcome === "answer") {
         tiers.answered(announce, now, { peers: [], interval: figure, minInterval: figure });
       } else if (announce) {
-        tiers.failed(announce, now, "failed", outcome === "never" ? outcome : outcome === "retry" ? figure : undefined);
+        const retry = outcome === "never" ? outcome : outcome === "retry" ? figure : undefined;
+        const answer = outcome === "refuse" ? { peers: [], interval: figure, minInterval: figure } : undefined;
+        tiers.failed(announce, now, "failed", { retry, answer });
       }
       const next = tiers.nextTime(now);
       const usable = tiers.all.some(({ state }) => state !== "disabled");
@@ -82,4 +84,19 @@ Deno.test("TrackerTiers asks one tracker of a tier at a time, never sooner than 
       assert.ok(tiers.all.every(({ nextAt }) => Number.isFinite(nextAt)));
     }
   }));
+});
+
+Deno.test("TrackerTiers keeps to the intervals beside a refusal, within the bounds of all", () => {
+  const wait = (interval?: number, minInterval?: number): number => {
+    const tiers = new TrackerTiers([["http://a"]], new SeededRandom(1));
+    const [announce] = tiers.due(0, known);
+    tiers.failed(announce, 0, "busy", { answer: { peers: [], interval, minInterval, warning: "w" } });
+    assert.equal(announce.tracker.warning, "w");
+    return tiers.nextTime(0)!;
+  };
+  assert.equal(wait(3_600_000, 3_600_000), 3_600_000);
+  assert.equal(wait(undefined, 3_600_000), 3_600_000);
+  assert.equal(wait(1e12), 86_400_000);
+  assert.equal(wait(1), 30_000);
+  assert.ok(wait() < 19_000);
 });
