@@ -25,6 +25,10 @@ export function lockDown(): void {
   keepAllowedGlobals();
   // A name that every object then has, such as "source", can make Deno's own code panic, which ends the process.
   Object.preventExtensions(Object.prototype);
+  // So can what its own code reads of the events by which messages and errors reach a worker.
+  for (const { prototype } of [EventTarget, Event, MessageEvent, ErrorEvent, PromiseRejectionEvent]) {
+    Object.freeze(prototype);
+  }
   // Where a plugin gets hold of it, a hook that it registers would be asked before ours.
   replace(modules.default.prototype, "constructor", undefined);
 }

@@ -177,12 +177,15 @@ function javaScript(source: string, file: string): string {
   }
 }
 
-/** On the first line, but behind the name of an interpreter: lines stay where they are. */
+/**
+ * With a call that says where the file is, on the first line, but behind the name of an interpreter: lines stay where
+ * they are. At its end no map of its source: Deno would read whatever file that names, with Weft's own permissions, and
+ * a device until memory ends. Of several the last one counts.
+ */
 function withMeta(source: string, file: string): string {
   const meta = `${META}(import.meta,${quote(file)});`;
-  if (!startsWith(source, "#!")) return meta + source;
-  const end = indexOf(source, "\n");
-  return end < 0 ? source : slice(source, 0, end + 1) + meta + slice(source, end + 1);
+  const begin = startsWith(source, "#!") ? indexOf(source, "\n") + 1 || source.length : 0;
+  return `${slice(source, 0, begin)}${meta}${slice(source, begin)}\n//# sourceMappingURL=`;
 }
 
 function setMeta(meta: ImportMeta, url: string): void {

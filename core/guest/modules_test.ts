@@ -49,6 +49,13 @@ test(
   [true, true],
 );
 
+test(
+  "no file is read as a map of a source",
+  'return await import("./" + "e.js").catch((error) => error.stack.split("\\n")[0]);',
+  { files: { "e.js": 'throw new Error("x");\n//# sourceMappingURL=file:///dev/zero' } },
+  "Error: x",
+);
+
 const failing = (name: string, files: Readonly<Record<string, string>>, expected: RegExp): void =>
   Deno.test({
     name: `what can't be imported says ${name}`,

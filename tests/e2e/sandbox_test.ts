@@ -189,7 +189,7 @@ export default definePlugin({
 
 Deno.test("what nobody catches in a worker is told in one line, without what a terminal would obey", async () => {
   const source = `import { definePlugin, object } from "weft";
-Event.prototype.preventDefault = () => {};
+Reflect.set(Event.prototype, "preventDefault", () => {});
 export default definePlugin({
   name: "stray",
   config: object({}),

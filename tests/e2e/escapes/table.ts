@@ -510,6 +510,22 @@ const kernel: readonly Escape[] = [
     "a name that every object has, which ends Deno",
     () => `Object.prototype.source = 'import "npm:weft-canary-au"'; return "set"`,
   ),
+  ...["Event", "MessageEvent", "ErrorEvent", "PromiseRejectionEvent"].map((name) =>
+    refused(
+      `a ${name} that throws, which ends Deno`,
+      () =>
+        `for (const key of ["type", "target", "data", "error", "message", "reason"]) Object.defineProperty(${name}.prototype, key, { get() { throw 1; }, configurable: true }); return "set"`,
+    )
+  ),
+  harmless(
+    "patched errors and functions",
+    `for (const key of ["then", "source", "type", "url", "format", "message", "stack", "code"]) { Error.prototype[key] = "x"; Array.prototype[key] = "x"; try { Function.prototype[key] = "x"; } catch {} }`,
+  ),
+  harmless("patched promises", `Promise.prototype.then = function () { return this; };`),
+  harmless(
+    "iterators that throw",
+    `String.prototype[Symbol.iterator] = Array.prototype[Symbol.iterator] = () => { throw 1; };`,
+  ),
   harmless("postMessage replaced", `globalThis.postMessage = () => {}; self.onmessage = null`),
   harmless("console flood", `for (let i = 0; i < 100_000; i++) console.log("flood " + i)`),
   harmless("log flood", `for (let i = 0; i < 100_000; i++) plugin.log.error("flood " + i)`),
