@@ -15,8 +15,15 @@ import {
   torrentId,
 } from "../wire/mod.ts";
 import type { HookCodec } from "./hook.ts";
-import type { PeerEvent, PeerUnreachableEvent, PieceEvent, PluginStateEvent, SwarmEvent } from "./events.ts";
-import type { AdmitAnswer, AdmitRequest, DiscoverRequest, PeerCandidate } from "./requests.ts";
+import type {
+  PeerEvent,
+  PeerUnreachableEvent,
+  PieceEvent,
+  PluginStateEvent,
+  SwarmEvent,
+  SwarmStateEvent,
+} from "./events.ts";
+import type { AdmitAnswer, AdmitRequest, DiscoverRequest, HoldRequest, PeerCandidate } from "./requests.ts";
 import type { TrackerStatus } from "./tracker.ts";
 
 // Longer than any name, URL or reason of use.
@@ -87,9 +94,22 @@ export const metadataCodec: HookCodec<{ readonly id: TorrentId }, Uint8Array> = 
 export const swarmCodec: HookCodec<SwarmEvent, void> = told(swarm);
 
 /** For `swarmState`. */
-export const swarmStateCodec: HookCodec<SwarmEvent & { readonly state: string; readonly error?: string }, void> = told<
-  SwarmEvent & { readonly state: string; readonly error?: string }
->({ ...swarm, state: text, error: optional(text) });
+export const swarmStateCodec: HookCodec<SwarmStateEvent, void> = told<
+  SwarmStateEvent
+>({ ...swarm, state: text, error: optional(text), held: optional(text) });
+
+/** For `holdSwarm`. */
+export const holdCodec: HookCodec<HoldRequest, string> = codec(
+  mapping<HoldRequest>({
+    ...swarm,
+    doing: oneOf("metadata", "checking", "downloading", "seeding"),
+    path: text,
+    length: count,
+    left: count,
+    added: amount,
+  }),
+  text,
+);
 
 const peer: Fields<PeerEvent> = { ...swarm, address, incoming: flag, transport: text };
 

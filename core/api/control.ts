@@ -68,7 +68,15 @@ export interface UpdateSwarm {
 }
 
 /** What a swarm is doing. */
-export type SwarmState = "metadata" | "checking" | "downloading" | "seeding" | "finished" | "paused" | "failed";
+export type SwarmState =
+  | "metadata"
+  | "checking"
+  | "downloading"
+  | "seeding"
+  | "finished"
+  | "held"
+  | "paused"
+  | "failed";
 
 /** One file of a swarm. */
 export interface FileSnapshot {
@@ -109,6 +117,8 @@ export interface SwarmSnapshot {
   readonly name: string;
   readonly state: SwarmState;
   readonly error?: string;
+  /** Why it is held. */
+  readonly held?: string;
   /** The files that it failed for: they stand where its own go, and it may not overwrite them without `force`. */
   readonly obstacles?: readonly string[];
   readonly origin: "profile" | "user";

@@ -39,3 +39,12 @@ export interface PeerUnreachableEvent extends SwarmEvent {
 export interface PieceEvent extends SwarmEvent {
   readonly piece: number;
 }
+
+/** What a swarm does now. */
+export interface SwarmStateEvent extends SwarmEvent {
+  readonly state: string;
+  /** Why it failed. */
+  readonly error?: string;
+  /** Why a plugin holds it. */
+  readonly held?: string;
+}

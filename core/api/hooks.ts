@@ -10,6 +10,7 @@ import {
   admitCodec,
   configReloadedCodec,
   discoverCodec,
+  holdCodec,
   metadataCodec,
   nodeNamedCodec,
   peerClosedCodec,
@@ -26,7 +27,14 @@ import type { Hook, Lend } from "./hook.ts";
 import type { WireExtension } from "./extension.ts";
 import type { TrackerClient, TrackerStatus } from "./tracker.ts";
 import type { Transport } from "./transport.ts";
-import type { PeerEvent, PeerUnreachableEvent, PieceEvent, PluginStateEvent, SwarmEvent } from "./events.ts";
+import type {
+  PeerEvent,
+  PeerUnreachableEvent,
+  PieceEvent,
+  PluginStateEvent,
+  SwarmEvent,
+  SwarmStateEvent,
+} from "./events.ts";
 import type {
   AcceptRequest,
   AdmitAnswer,
@@ -34,6 +42,7 @@ import type {
   DhtService,
   DialRequest,
   DiscoverRequest,
+  HoldRequest,
   OpenedStream,
   PeerCandidate,
   StreamSecurity,
@@ -172,6 +181,19 @@ export const resolveMetadata: Hook<"first", { readonly id: TorrentId }, Uint8Arr
   codec: metadataCodec,
 });
 
+/**
+ * A swarm is about to fetch metadata, to check its files, to download or to seed: the answer is the reason why it may not
+ * now, as people read it, and it is held until another answer comes. Asked again when what it does changes, and for
+ * every swarm after a plugin calls `swarms.review()`. A plugin that fails holds nothing. What the user paused isn't asked
+ * about; a private swarm's name goes to those alone that want such.
+ */
+export const holdSwarm: Hook<"first", HoldRequest, string> = defineHook<HoldRequest, string>()("first", "swarm.hold", {
+  deadline: 5_000,
+  onFailure: "skip",
+  problem: (answer) => typeof answer === "string" && answer !== "" ? undefined : "it answered what is no reason",
+  codec: holdCodec,
+});
+
 /** A swarm was added, by the profile or by a command. */
 export const swarmAdded: Hook<"event", SwarmEvent, void> = defineHook<SwarmEvent>()("event", "swarm.added", {
   onFailure: "skip",
@@ -184,12 +206,11 @@ export const swarmRemoved: Hook<"event", SwarmEvent, void> = defineHook<SwarmEve
   codec: swarmCodec,
 });
 
-/** A swarm's state changed: checking, downloading, seeding, paused, failed. */
-export const swarmState: Hook<"event", SwarmEvent & { readonly state: string; readonly error?: string }, void> =
-  defineHook<SwarmEvent & { readonly state: string; readonly error?: string }>()("event", "swarm.state", {
-    onFailure: "skip",
-    codec: swarmStateCodec,
-  });
+/** A swarm's state changed: checking, downloading, seeding, held, paused, failed. */
+export const swarmState: Hook<"event", SwarmStateEvent, void> = defineHook<SwarmStateEvent>()("event", "swarm.state", {
+  onFailure: "skip",
+  codec: swarmStateCodec,
+});
 
 /** A peer could not be dialed over any transport. */
 export const peerUnreachable: Hook<"event", PeerUnreachableEvent, void> = defineHook<PeerUnreachableEvent>()(

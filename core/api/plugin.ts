@@ -169,6 +169,8 @@ export interface PublicSwarm {
 export interface SwarmsView extends Iterable<PublicSwarm> {
   get(wireIdHex: string): PublicSwarm | undefined;
   readonly size: number;
+  /** Has `holdSwarm` asked anew, soon, for every swarm that the user did not pause. */
+  review(): void;
   /** Where this runtime accepts peers, as announces tell it; 0 while there is no such port. */
   readonly port: number;
 }

@@ -42,6 +42,22 @@ export interface AdmitRequest {
 /** Which of them may: one flag an address. */
 export type AdmitAnswer = readonly boolean[];
 
+/** A swarm that is about to do something, or does it. */
+export interface HoldRequest {
+  readonly id: TorrentId;
+  readonly name: string;
+  readonly private: boolean;
+  /** What it would do. */
+  readonly doing: "metadata" | "checking" | "downloading" | "seeding";
+  /** Where its files are. */
+  readonly path: string;
+  /** Bytes in all, and what of the wanted ones is missing; 0 while only a magnet is known. */
+  readonly length: number;
+  readonly left: number;
+  /** When it was added: wall-clock milliseconds. */
+  readonly added: number;
+}
+
 /** A connection about to be made. */
 export interface DialRequest {
   readonly id: TorrentId;

@@ -42,8 +42,9 @@ const tracker = objectOf<TrackerStatus>({
 const swarmShape: Shape<SwarmSnapshot> = {
   id: text,
   name: text,
-  state: oneOf("metadata", "checking", "downloading", "seeding", "finished", "paused", "failed"),
+  state: oneOf("metadata", "checking", "downloading", "seeding", "finished", "held", "paused", "failed"),
   error: optional(text),
+  held: optional(text),
   obstacles: optional(listOf(text)),
   origin: oneOf("profile", "user"),
   path: text,

@@ -474,6 +474,7 @@ class WeftRuntime implements Runtime {
       get size() {
         return swarms().length;
       },
+      review: () => this.#swarms.review(),
       get port() {
         return port();
       },

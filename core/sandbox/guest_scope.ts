@@ -53,7 +53,7 @@ export class GuestScope implements PluginScope<unknown> {
   readonly random: Random;
   readonly net: PluginNet;
   readonly log: Logger;
-  readonly swarms = new GuestSwarms();
+  readonly swarms: GuestSwarms = new GuestSwarms(() => this.#options.post({ say: "review" }));
   readonly state: GuestState;
   /** Handlers by the number that Weft calls them by. */
   readonly handlers = new Map<number, GuestHandler>();
@@ -188,8 +188,13 @@ export class GuestScope implements PluginScope<unknown> {
 
 /** The swarms that Weft told of. */
 class GuestSwarms implements SwarmsView {
+  readonly review: () => void;
   readonly #swarms = new Map<string, PublicSwarm>();
   port = 0;
+
+  constructor(review: () => void) {
+    this.review = review;
+  }
 
   get size(): number {
     return this.#swarms.size;

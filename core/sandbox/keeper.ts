@@ -119,6 +119,8 @@ export class Keeper {
         if (key !== undefined) this.#detach(key);
         return;
       }
+      case "review":
+        return this.#scope.swarms.review();
       case "ready":
         return this.#ready?.resolve();
       case "failed":

@@ -102,6 +102,7 @@ export type GuestMessage =
   | { readonly say: "hold" | "release"; readonly hold: number }
   | { readonly say: "get"; readonly request: number; readonly key: string }
   | { readonly say: "set"; readonly request: number; readonly key: string; readonly value: Uint8Array }
+  | { readonly say: "review" }
   | { readonly say: "stopped" };
 
 /** How loud a line of the log is. */
@@ -124,6 +125,7 @@ export function readGuestMessage(message: unknown, size?: { bytes: number }): Gu
     case "off":
       return { say, registration: fields.count("registration") };
     case "ready":
+    case "review":
     case "stopped":
       return { say };
     case "failed":

@@ -9,6 +9,8 @@ export class TestScope implements PluginScope<unknown> {
   readonly lines: string[] = [];
   readonly handlers: { readonly hook: string; readonly handler: unknown }[] = [];
   readonly known: PublicSwarm[] = [];
+  /** How often it was asked to have holds looked at again. */
+  reviews = 0;
   holds = 0;
   /** What the generation before carried, and what this one would. */
   before: unknown;
@@ -46,7 +48,13 @@ export class TestScope implements PluginScope<unknown> {
 
   get swarms(): SwarmsView {
     const known = this.known;
-    return { [Symbol.iterator]: () => known[Symbol.iterator](), get: () => undefined, size: known.length, port: 6881 };
+    return {
+      [Symbol.iterator]: () => known[Symbol.iterator](),
+      get: () => undefined,
+      review: () => void this.reviews++,
+      size: known.length,
+      port: 6881,
+    };
   }
 
   get udp(): never {

@@ -18,6 +18,7 @@ export function snapshotOf(swarm: Swarm, now: number): SwarmSnapshot {
     name: swarm.name,
     state: swarm.state,
     error: swarm.error,
+    held: swarm.held,
     obstacles: swarm.obstacles,
     origin: record.origin,
     path: record.path,

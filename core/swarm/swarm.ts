@@ -12,6 +12,8 @@ import {
   dhtService,
   type EgressGrant,
   errorText,
+  type HoldRequest,
+  holdSwarm,
   PluginError,
   type StreamSecurity,
   streamSecurity,
@@ -104,6 +106,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   selection: Selection | undefined;
   state: SwarmState = "paused";
   error: string | undefined;
+  /** Why a plugin holds it. */
+  held: string | undefined;
   /** The files that it failed for, since it may not overwrite them. */
   obstacles: readonly string[] | undefined;
 
@@ -126,6 +130,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   #rateShares: { readonly down?: number; readonly up?: number } = {};
   #retry: Timer | undefined;
   #begun = false;
+  /** What it was about to do when it was held. */
+  #heldFrom: HoldRequest["doing"] | undefined;
   /** It is looked at whether all that is wanted is there. */
   #confirming = false;
   #stopped = false;
@@ -253,6 +259,18 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     await Promise.all([saved, this.#restart(new PeerClosed("the swarm is paused"))]);
   }
 
+  /** Asks anew whether it may run, and does as it is told. */
+  async review(): Promise<void> {
+    const doing = this.#doing;
+    if (!doing) return;
+    const { signal } = this;
+    const held = await this.#mayNot(doing, signal).catch(() => this.held);
+    // Something else began meanwhile, and asked by itself.
+    if (signal.aborted || this.#doing !== doing || held === this.held) return;
+    if (held !== undefined && this.held !== undefined) this.held = held;
+    else await this.#restart(new PeerClosed(held === undefined ? "it may go on" : `it is held: ${held}`));
+  }
+
   /** Begins to hash all data again, also of a paused swarm. */
   recheck(): void {
     if (!this.shape) throw new CommandError(`Cannot check "${this.name}": its metadata is not known yet`);
@@ -376,6 +394,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
   pluginsChanged(): void {
     this.#announcer.clientsChanged();
     if (this.fetching) this.sources.start();
+    void this.review();
     this.#discovery.renew();
     this.peers.pluginsChanged();
     this.peers.renewExtensions();
@@ -572,6 +591,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (this.record.paused && !this.#checkWanted) return await this.#idle();
     try {
       if (!this.shape) {
+        if (await this.#isHeld("metadata", signal)) return;
         this.#become("metadata");
         this.#meet();
         const info = await this.#metadata.find(signal);
@@ -579,6 +599,8 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
         this.#learn(info);
       }
       this.#expectSelection();
+      // A look at the records is no check: whether it downloads or seeds is known only after it.
+      if ((this.#checkWanted || this.#existing === "check") && await this.#isHeld("checking", signal)) return;
       this.#become("checking");
       const existing = this.#checkWanted ? "check" : this.#existing;
       await this.pieces.open(this.shape!, this.selection!, { existing, force: this.#force }, signal);
@@ -589,6 +611,7 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
         this.#become("paused");
         return await this.#rest(new PeerClosed("the swarm is paused"));
       }
+      if (await this.#isHeld(this.picker!.wantedCount > 0 ? "downloading" : "seeding", signal)) return;
       this.#settle();
       this.#meet();
     } catch (error) {
@@ -610,9 +633,45 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     this.#kernel.log.warn(`Of "${this.name}" not all that was selected is there: ${problem}`);
   }
 
+  /** What it does, or would do if it were not held; undefined where nobody may say anything about it. */
+  get #doing(): HoldRequest["doing"] | undefined {
+    if (this.#stopped || this.record.paused || !this.#begun) return undefined;
+    if (this.state === "held") return this.#heldFrom;
+    const works = this.state === "metadata" || this.state === "checking" || this.state === "downloading" ||
+      this.state === "seeding";
+    return works ? this.state as HoldRequest["doing"] : undefined;
+  }
+
+  /** Asks whether it may do that; it rests, with the reason, where it may not. */
+  async #isHeld(doing: HoldRequest["doing"], signal: AbortSignal): Promise<boolean> {
+    const held = await this.#mayNot(doing, signal);
+    if (signal.aborted) return true;
+    if (held === undefined) return false;
+    this.held = held;
+    this.#heldFrom = doing;
+    this.#become("held");
+    await this.#rest(new PeerClosed(`the swarm is held: ${held}`));
+    await this.#recall();
+    return true;
+  }
+
+  /** The reason why it may not do that now. */
+  async #mayNot(doing: HoldRequest["doing"], signal: AbortSignal): Promise<string | undefined> {
+    const { bus } = this.#kernel;
+    if (!bus.observers(holdSwarm)) return undefined;
+    const { shape, record: { path, added } } = this;
+    const size = { length: shape?.length ?? 0, left: shape ? this.left : 0 };
+    return await bus.first(holdSwarm, { ...this.#event(), doing, path, added, ...size }, signal);
+  }
+
   /** Begins as one that is paused: only what it had is to be seen. */
   async #idle(): Promise<void> {
     this.#become("paused");
+    await this.#recall();
+  }
+
+  /** What it had is known, also where its files weren't looked at. */
+  async #recall(): Promise<void> {
     if (!this.shape || this.pieces.progress) return;
     await this.pieces.recall(this.shape).catch((error) => this.#kernel.log.warn(errorText(error)));
   }
@@ -662,7 +721,9 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
     if (!this.fetching || !this.picker) return;
     const complete = this.picker.wantedCount === 0;
     this.#settle();
-    if (complete) this.#complete();
+    if (!complete) return;
+    this.#complete();
+    void this.review();
   }
 
   #complete(): void {
@@ -732,12 +793,13 @@ export class Swarm implements PeersSwarm, PiecesSwarm, SourcesSwarm, ReadersSwar
 
   #become(state: SwarmState): void {
     if (state !== "failed") this.error = this.obstacles = undefined;
+    if (state !== "held") this.held = undefined;
     if (state === this.state && state !== "failed") return;
     this.ledger.seeding(state === "seeding", this.clock.now());
     this.state = state;
     this.wake();
     this.readers.wake();
-    this.#kernel.tell(swarmState, { ...this.#event(), state, error: this.error });
+    this.#kernel.tell(swarmState, { ...this.#event(), state, error: this.error, held: this.held });
   }
 
   #applyRates(): void {

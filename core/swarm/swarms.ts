@@ -34,6 +34,8 @@ const SHARE_TURN = 60_000;
 const MIN_RATE = 4 * 1024;
 // Digits of an id's beginning: with fewer, the next swarm that is added could well begin with the same ones.
 const MIN_PREFIX = 4;
+// Plugins often change their mind about many swarms in a row (ms).
+const REVIEW_DELAY = 20;
 const REQ2 = new TextEncoder().encode("req2");
 // Addresses whose incoming connections are counted at once.
 const MAX_COUNTED_ADDRESSES = 10_000;
@@ -61,6 +63,7 @@ export class Swarms {
   readonly #abort = new AbortController();
   #tick: Timer | undefined;
   #dialTimer: Timer | undefined;
+  #review: Timer | undefined;
   #dialCredit = 0;
   #dialedAt = 0;
   #dialing = 0;
@@ -149,6 +152,7 @@ export class Swarms {
   stop(): readonly (readonly [name: string, ended: Promise<void>])[] {
     this.#tick?.cancel();
     this.#dialTimer?.cancel();
+    this.#review?.cancel();
     this.#abort.abort(new PeerClosed("this client stops"));
     this.listeners.close();
     for (const stream of this.#shaking.keys()) stream.close(new PeerClosed("this client stops"));
@@ -167,6 +171,14 @@ export class Swarms {
   /** Settings changed: each swarm may have something to do. */
   wakeAll(): void {
     for (const swarm of this.all) this.wake(swarm);
+  }
+
+  /** Has each swarm ask anew, soon, whether it may run. */
+  review(): void {
+    this.#review ??= this.#kernel.host.clock.after(REVIEW_DELAY, () => {
+      this.#review = undefined;
+      for (const swarm of this.all) void swarm.review();
+    });
   }
 
   #dialSoon(): void {

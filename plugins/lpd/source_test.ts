@@ -12,7 +12,13 @@ function setUp({ seeding = false } = {}) {
   const simulation = createSimulation({ seed: 1 });
   const neighbours = new Neighbours("ours");
   const swarm: PublicSwarm = { id, name: "sample", seeding, nodes: [] };
-  const swarms: SwarmsView = { size: 1, port: 1, get: () => swarm, [Symbol.iterator]: () => [swarm].values() };
+  const swarms: SwarmsView = {
+    size: 1,
+    port: 1,
+    review: () => {},
+    get: () => swarm,
+    [Symbol.iterator]: () => [swarm].values(),
+  };
   const source = new LpdSource({ clock: simulation.clock, swarms, neighbours });
   const hear = (ip: string) => {
     const bytes = encodeAnnounce(4, { port: 7000, infoHashes: [hex] });

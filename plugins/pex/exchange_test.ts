@@ -22,7 +22,13 @@ class Bench implements Disposable {
       clock,
       random,
       log: { debug: line, info: line, warn: line, error: line },
-      swarms: { size: 0, port: 6881, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() },
+      swarms: {
+        size: 0,
+        port: 6881,
+        review: () => {},
+        get: () => undefined,
+        [Symbol.iterator]: () => [][Symbol.iterator](),
+      },
     });
   }
 

@@ -259,6 +259,7 @@ export class PluginBench implements AsyncDisposable {
 function swarmsView(swarms: readonly PublicSwarm[]): SwarmsView {
   return {
     size: swarms.length,
+    review: () => {},
     port: PORT,
     get: (hex) => swarms.find(({ id }) => id.wireIds.some((wireId) => wireId.hex === hex)),
     [Symbol.iterator]: () => swarms[Symbol.iterator](),

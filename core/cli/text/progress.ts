@@ -38,13 +38,14 @@ export function progressLine(swarm: SwarmSnapshot): string {
   return `${headline(swarm)}, ${figures(swarm).join(", ")}`;
 }
 
-/** Name and state, with the reason of a failure. */
+/** Name and state, with the reason of a failure, or why it is held. */
 export function headline(swarm: SwarmSnapshot): string {
   return printable(swarm.name) + situation(swarm);
 }
 
-function situation({ state, error }: SwarmSnapshot): string {
-  return `: ${state === "metadata" ? "fetching metadata" : state}${error ? `: ${printable(error)}` : ""}`;
+function situation({ state, error, held }: SwarmSnapshot): string {
+  const reason = error ?? held;
+  return `: ${state === "metadata" ? "fetching metadata" : state}${reason ? `: ${printable(reason)}` : ""}`;
 }
 
 /** `47%`, cut rather than rounded: 100% means that everything is there. */
