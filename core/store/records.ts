@@ -1,5 +1,6 @@
 // What outlives the process: the swarms, their statistics, and which pieces are on disk.
 import type { Database, PluginState, SqlValue, Statement, SwarmLimits, SwarmSetting } from "../api/mod.ts";
+import { withoutUndefined } from "../wire/mod.ts";
 
 /** Bytes of the bitfield in one row, 8,192 pieces: a claim rewrites this much, not the bitfield of a huge torrent. */
 export const PAGE_BYTES = 1024;
@@ -132,10 +133,12 @@ export class StateStore {
   /** Every swarm, oldest first. */
   async swarms(): Promise<SwarmRecord[]> {
     const records: SwarmRecord[] = [];
-    let unreadable = 0;
+    let [unreadable, flawed] = [0, 0];
     for (const row of await this.#db.all({ sql: "SELECT * FROM swarm" })) {
       try {
-        records.push(readSwarm(row));
+        const { record, flaw } = readSwarm(row);
+        records.push(record);
+        if (flaw !== undefined && ++flawed <= MAX_COMPLAINTS) this.#log(flaw);
       } catch (error) {
         if (++unreadable > MAX_COMPLAINTS) continue;
         this.#log(`Cannot read the saved swarm "${row.key}", it is left out: ${(error as Error).message}`);
@@ -249,40 +252,82 @@ export class StateStore {
 
 type Row = Readonly<Record<string, SqlValue>>;
 
-function readSwarm(row: Row): SwarmRecord {
-  const { magnet, ...options } = Object(JSON.parse(String(row.options))) as SwarmOptions & { magnet: boolean };
+/**
+ * One swarm, and what to say of fields that could not be read. A flaw costs the field alone; where that changes what is done with
+ * the user's files, the swarm is paused until the user has looked. Throws TypeError without key, source and path.
+ */
+function readSwarm(row: Row): { record: SwarmRecord; flaw?: string } {
+  const { magnet, ...saved } = Object(JSON.parse(String(row.options))) as SavedOptions;
   const { key, source } = row;
   if (typeof key !== "string" || !(source instanceof Uint8Array)) throw new TypeError("its key or source is missing");
-  const fits = typeof options.path === "string" && typeof options.added === "number" &&
-    (options.origin === "profile" || options.origin === "user") &&
-    [options.paused, options.sequential, options.allowLocal].every((flag) => typeof flag === "boolean") &&
-    (options.select === undefined || isArrayOf("number", options.select)) &&
-    [options.readOnly, options.followLinks].every((flag) => flag === undefined || typeof flag === "boolean") &&
-    isArrayOf("string", options.peers) && isArrayOf("string", options.trackers) &&
-    isRecordOf(isPriority, options.priorities) && isRecordOf(isAmount, options.limits) &&
-    (options.setting === undefined || typeof Object(options.setting).add === "string");
-  if (!fits) throw new TypeError("its options are incomplete or of the wrong type");
-  const sums = [row.uploaded, row.downloaded, row.wasted, row.seed_time];
-  if (!sums.every(isAmount)) throw new TypeError("its sums are not amounts");
-  return {
+  const { path } = saved;
+  if (typeof path !== "string") throw new TypeError("its path is missing");
+  const flaws: string[] = [];
+  const read = <T>(name: string, value: unknown, fits: (value: unknown) => boolean, otherwise: T): T => {
+    if (fits(value)) return value as T;
+    flaws.push(name);
+    return otherwise;
+  };
+  const readTexts = (name: string, value: unknown): string[] => {
+    const texts = read<unknown[]>(name, value, Array.isArray, []).filter((item) => typeof item === "string");
+    if (Array.isArray(value) && texts.length < value.length) flaws.push(name);
+    return texts;
+  };
+  // What decides about the user's files and bandwidth.
+  const options = {
+    paused: read("paused", saved.paused, isFlag, true),
+    select: read("select", saved.select, isOptional(isArrayOfNumbers), undefined),
+    priorities: read("priorities", saved.priorities, isOptional(isRecordOf(isPriority)), undefined),
+    limits: read("limits", saved.limits, isOptional(isRecordOf(isAmount)), undefined),
+    readOnly: read("readOnly", saved.readOnly, isOptional(isFlag), true),
+    followLinks: read("followLinks", saved.followLinks, isOptional(isFlag), undefined),
+    setting: read("setting", saved.setting, isOptional(isSetting), undefined),
+  };
+  const unsafe = flaws.length > 0;
+  const completed = read("completed", row.completed, (value) => value === null || isAmount(value), null);
+  const record = withoutUndefined({
     ...options,
+    path,
+    paused: options.paused || unsafe,
+    origin: read("origin", saved.origin, (value) => value === "profile" || value === "user", "user" as const),
+    added: read("added", saved.added, isAmount, 0),
+    sequential: read("sequential", saved.sequential, isFlag, false),
+    allowLocal: read("allowLocal", saved.allowLocal, isFlag, false),
+    peers: readTexts("peers", saved.peers),
+    trackers: readTexts("trackers", saved.trackers),
     key,
     source: magnet ? new TextDecoder().decode(source) : source,
-    uploaded: Number(row.uploaded),
-    downloaded: Number(row.downloaded),
-    wasted: Number(row.wasted),
-    seedTime: Number(row.seed_time),
-    ...(row.completed !== null && { completed: Number(row.completed) }),
-  };
+    uploaded: read("uploaded", row.uploaded, isAmount, 0),
+    downloaded: read("downloaded", row.downloaded, isAmount, 0),
+    wasted: read("wasted", row.wasted, isAmount, 0),
+    seedTime: read("seed_time", row.seed_time, isAmount, 0),
+    completed: completed ?? undefined,
+  });
+  if (flaws.length === 0) return { record };
+  const flaw = `Cannot read ${flaws.join(", ")} of the saved swarm "${key}"`;
+  return { record, flaw: unsafe ? `${flaw}: it is paused, look at it before you resume it` : flaw };
 }
 
-function isArrayOf(type: "number" | "string", value: unknown): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === type);
+type SavedOptions = Partial<Record<keyof SwarmOptions | "magnet", unknown>>;
+
+function isFlag(value: unknown): boolean {
+  return typeof value === "boolean";
 }
 
-function isRecordOf(test: (item: unknown) => boolean, value: unknown): boolean {
-  if (value === undefined) return true;
-  return typeof value === "object" && value !== null && Object.values(value).every(test);
+function isOptional(test: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => value === undefined || test(value);
+}
+
+function isSetting(value: unknown): boolean {
+  return typeof Object(value).add === "string";
+}
+
+function isArrayOfNumbers(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "number");
+}
+
+function isRecordOf(test: (item: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => typeof value === "object" && value !== null && Object.values(value).every(test);
 }
 
 function isPriority(value: unknown): boolean {

@@ -72,27 +72,11 @@ Deno.test("PieceRecords keeps pages of the bitfield and stamps of files", () =>
 Deno.test("rows that can't be read count as absent, and the log says so", () =>
   withState(async (state, db, logs) => {
     await state.saveSwarm(record);
-    for (
-      const options of [
-        "{",
-        "null",
-        "{}",
-        JSON.stringify({ ...record, select: "all" }),
-        JSON.stringify({ ...record, peers: [1] }),
-        JSON.stringify({ ...record, priorities: { 0: 99 } }),
-        JSON.stringify({ ...record, limits: { down: -1 } }),
-      ]
-    ) {
+    for (const options of ["{", "null", "{}", JSON.stringify({ ...record, path: 1 })]) {
       await db.run([{ sql: "UPDATE swarm SET options = ?", values: [options] }]);
       assert.deepEqual(await state.swarms(), []);
     }
-    assert.equal(logs.length, 7);
-    await db.run([{
-      sql: "UPDATE swarm SET options = ?, uploaded = ?",
-      values: [JSON.stringify(record), 2n ** 62n],
-    }]);
-    assert.deepEqual(await state.swarms(), []);
-    assert.match(logs[7], /its sums are not amounts/);
+    assert.equal(logs.length, 4);
     assert.match(logs[0], /Cannot read the saved swarm "a{40}", it is left out: /);
     const pieces = state.pieces("k");
     const bad = { file: 0, home: "nowhere" as "part", size: 0, modified: 0, writing: false };
@@ -101,10 +85,60 @@ Deno.test("rows that can't be read count as absent, and the log says so", () =>
       stamps: [bad],
     });
     assert.deepEqual(await pieces.load(4), { bits: new Uint8Array(1), stamps: [] });
-    assert.match(logs[8], /some saved files of swarm "k"/);
-    assert.match(logs[9], /Cannot read 2 pages/);
+    assert.match(logs[4], /some saved files of swarm "k"/);
+    assert.match(logs[5], /Cannot read 2 pages/);
     await pieces.commit({ pages: [{ page: 0, bits: Uint8Array.of(0xff) }], stamps: [] });
     assert.deepEqual((await pieces.load(4)).bits, Uint8Array.of(0xf0));
+  }));
+
+Deno.test("a flawed field of a saved swarm costs itself alone", () =>
+  withState(async (state, db, logs) => {
+    const whole = { ...record, paused: false };
+    await state.saveSwarm(whole);
+    const read = async (change: object, uploaded: number | bigint = record.uploaded) => {
+      await db.run([{
+        sql: "UPDATE swarm SET options = ?, uploaded = ?",
+        values: [JSON.stringify({ ...whole, magnet: typeof record.source === "string", ...change }), uploaded],
+      }]);
+      const [swarm] = await state.swarms();
+      return swarm;
+    };
+    const kept = await read({});
+    assert.equal(logs.length, 0);
+    for (
+      const [change, changed] of [
+        [{ peers: [1, "a:1"] }, { peers: ["a:1"] }],
+        [{ trackers: "http://a/" }, { trackers: [] }],
+        [{ added: "today" }, { added: 0 }],
+        [{ sequential: 1 }, { sequential: false }],
+      ] as const
+    ) assert.deepEqual(await read(change), { ...kept, ...changed });
+    assert.deepEqual(await read({}, 2n ** 62n), { ...kept, uploaded: 0 });
+    assert.equal(logs.length, 5);
+    assert.match(logs[0], /^Cannot read peers of the saved swarm "a{40}"$/);
+  }));
+
+Deno.test("a saved swarm is paused where a flaw would change what happens to the user's files", () =>
+  withState(async (state, db, logs) => {
+    const whole = { ...record, paused: false };
+    await state.saveSwarm(whole);
+    for (
+      const change of [
+        { select: "all" },
+        { priorities: { 0: 99 } },
+        { limits: { down: -1 } },
+        { readOnly: "yes" },
+        { setting: 7 },
+        { paused: 0 },
+      ]
+    ) {
+      const options = JSON.stringify({ ...whole, magnet: typeof record.source === "string", ...change });
+      await db.run([{ sql: "UPDATE swarm SET options = ?", values: [options] }]);
+      const [swarm] = await state.swarms();
+      const [field] = Object.keys(change);
+      assert.equal(swarm.paused, true, field);
+      assert.match(logs.at(-1)!, new RegExp(`Cannot read ${field} .*: it is paused`));
+    }
   }));
 
 Deno.test("thousands of rows that can't be read are told in a few lines", () =>

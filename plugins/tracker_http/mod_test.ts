@@ -108,7 +108,7 @@ Deno.test("tracker_http shows a refusal that comes with an HTTP error, else the 
       const announce = (url: string) => simulation.complete(client.announce(request(url), signal));
       await assert.rejects(
         announce("http://t.example/known/announce"),
-        new TrackerError("unregistered torrent", { retry: "never" }),
+        new TrackerError("unregistered torrent", { retry: "never", answer: { peers: [] } }),
       );
       await assert.rejects(
         announce("http://t.example/announce"),
