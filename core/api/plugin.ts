@@ -116,7 +116,8 @@ export interface UdpPort {
   onBound(run: () => void): Disposable;
   /**
    * Offers datagrams with one of these first bytes to `take`, which returns true for what it took. `bytes` is a view
-   * that holds only during the call.
+   * that holds only during the call. Throws Error for others than the DHT's (0x64) without `wants: ["private"]`: they may
+   * be of private swarms.
    *
    * @param options `last` for what may be a stranger's: asked once nobody else took it, older generations neither
    */

@@ -17,6 +17,8 @@ import type { Egress } from "./egress.ts";
 
 // The largest datagram there is.
 const MAX_DATAGRAM = 65_536;
+// What a message of the DHT begins with, "d" (BEP 5): private swarms are not in it (BEP 27).
+const DHT_BYTE = 0x64;
 // Datagrams taken in a row before everybody else has a turn: a flood must not hold up what it has nothing to do with.
 const RUN = 64;
 
@@ -25,6 +27,8 @@ export interface Claimant {
   readonly name: string;
   /** It was committed, and has not been disposed of. */
   readonly live: boolean;
+  /** It may see what is of private swarms, as the datagrams of peers and trackers may be. */
+  readonly seesPrivate: boolean;
   /** It failed to take a datagram. */
   failed(failure: PluginError): void;
 }
@@ -101,6 +105,12 @@ export class SharedUdp {
         return told;
       },
       claim: (firstBytes, take, { last = false } = {}) => {
+        if (!claimant.seesPrivate && firstBytes.some((byte) => byte !== DHT_BYTE)) {
+          throw new Error(
+            'Cannot claim datagrams: they may be of private swarms; add wants: ["private"] to the plugin, or claim the ' +
+              `DHT's alone (${DHT_BYTE})`,
+          );
+        }
         const claim = this.#claim(firstBytes, { claimant, last, take });
         own.add(claim);
         return claim;

@@ -39,7 +39,12 @@ function bench(refused: (to: PeerAddress) => string | undefined = () => undefine
     udp,
     failures,
     lost,
-    claimant: (name, live = true) => ({ name, live, failed: (failure) => void failures.push(failure) }),
+    claimant: (name, live = true) => ({
+      name,
+      live,
+      seesPrivate: true,
+      failed: (failure) => void failures.push(failure),
+    }),
     async arrives(...bytes) {
       const socket = await simulation.complete(other.net.datagrams({ ip: "0.0.0.0", port: 0 }));
       await simulation.complete(socket.send(new Uint8Array(bytes), peerAddress(host.ip, 6881)));
@@ -72,6 +77,14 @@ Deno.test("whoever asks is told when the port is bound: the first time, elsewher
   (await simulation.complete(udp.stage([{ ip: "::", port: 6882 }]))).commit();
   assert.deepEqual(told, ["early 6882"]);
   udp.close();
+});
+
+Deno.test("who doesn't see what is private claims no datagrams but the DHT's", () => {
+  const world = bench();
+  const port = world.udp.for({ ...world.claimant("nosy"), seesPrivate: false }, world.guard);
+  assert.throws(() => port.claim([0x00], () => true), /add wants: \["private"\]/);
+  assert.throws(() => port.claim([0x64, 0x41], () => true), /private/);
+  port.claim([0x64], () => true)[Symbol.dispose]();
 });
 
 Deno.test("a claim that is to be the last is asked after all others, also after older ones", async () => {

@@ -13,7 +13,9 @@ function port({ net, clock, random }: MemoryHost, refused: (to: PeerAddress) => 
   };
   const shared = new SharedUdp({ net, turn: () => clock.turn(), failed, lost: failed });
   const generation = (): { transport: Transport; udp: UdpPort } => {
-    const udp = shared.for({ name: "utp", live: true, failed }, { with: () => ({ check: refused }) });
+    const udp = shared.for({ name: "utp", live: true, seesPrivate: true, failed }, {
+      with: () => ({ check: refused }),
+    });
     const hold = (): Disposable => ({ [Symbol.dispose]() {} });
     return { udp, transport: utpTransport({ clock, random, udp, net, hold, defer: () => {} }) };
   };

@@ -27,7 +27,7 @@ async function endpoint(ip: string): Promise<Endpoint> {
     failed: console.error,
     lost: console.error,
   });
-  const udp = shared.for({ name: "utp", live: true, failed: console.error }, {
+  const udp = shared.for({ name: "utp", live: true, seesPrivate: true, failed: console.error }, {
     with: () => ({ check: () => undefined }),
   });
   const made = new Endpoint({

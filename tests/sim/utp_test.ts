@@ -53,7 +53,9 @@ async function transport(simulation: Simulation, { net, clock, random }: MemoryH
     throw error;
   };
   const shared = new SharedUdp({ net, turn: () => clock.turn(), failed, lost: failed });
-  const udp = shared.for({ name: "utp", live: true, failed }, { with: () => ({ check: () => undefined }) });
+  const udp = shared.for({ name: "utp", live: true, seesPrivate: true, failed }, {
+    with: () => ({ check: () => undefined }),
+  });
   const hold = (): Disposable => ({ [Symbol.dispose]() {} });
   const made = utpTransport({ clock, random, udp, net, hold, defer: () => {} });
   (await simulation.complete(shared.stage([{ ip: "0.0.0.0", port: PORT }]))).commit();
