@@ -1,4 +1,4 @@
-import type { Handler, Hook, PluginError, Verb } from "../api/mod.ts";
+import type { EgressGrant, Handler, Hook, PluginError, Verb } from "../api/mod.ts";
 import { Gate } from "./gate.ts";
 
 /** What calls of one handler have cost so far. */
@@ -22,6 +22,8 @@ export interface Owner {
   readonly barred: string | undefined;
   /** What is of private swarms may reach it. */
   readonly seesPrivate: boolean;
+  /** What the user lets it reach beyond the others. */
+  readonly egress?: EgressGrant;
   /** A call of one of its handlers began, or waits for its turn; `callEnded` follows. */
   callBegan(): void;
   /** The handler settled, or was given up: its deadline passed, or its caller left. */

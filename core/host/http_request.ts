@@ -108,7 +108,11 @@ function urlOf(target: string, host: string): string {
   if (!/^http:\/\/[^/?#@\\]+(?:[/?]|$)/i.test(url) || /[\0-\x20\x7f]/.test(url)) {
     throw bad("expected a path and a host");
   }
-  return url.replace(/[\x80-\xff]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
+  const text = url.replace(/[\x80-\xff]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
+  if (URL.canParse(text)) return text;
+  // libtorrent names an IPv6 host without its brackets. The path is what is asked for, whoever it believes we are.
+  if (!target.startsWith("/")) throw bad("expected a path and a host");
+  return `http://localhost${text.slice(text.indexOf("/", "http://".length))}`;
 }
 
 function bounded(length: number): number {

@@ -170,6 +170,14 @@ Deno.test("bytes of a target that are no ASCII arrive percent-encoded, as they w
   assert.match(seen.text, /http:\/\/t\/\?h=%ff%c3%a9/);
 });
 
+Deno.test("a host that no URL can have costs nothing but itself: libtorrent leaves the brackets of IPv6 out", async () => {
+  using here = await world(({ url }) => new Response(url));
+  for (const host of ["fd00::1:6969", "::1", "1.2.3.999", "a:b"]) {
+    const client = await here.client("a", `GET /announce?x=1 HTTP/1.1\r\nhost: ${host}\r\n\r\n`);
+    assert.match(client.text, /^HTTP\/1\.1 200 OK[^]*http:\/\/localhost\/announce\?x=1/, host);
+  }
+});
+
 Deno.test("an answer without an end ends when its client leaves, and its source is told", async () => {
   let cancelled = false;
   using here = await world(() =>

@@ -334,6 +334,7 @@ class WeftRuntime implements Runtime {
       name,
       config,
       seesPrivate: plugin.wants?.includes("private"),
+      egress,
       clock,
       random,
       log: this.#logger(name),

@@ -1,6 +1,7 @@
 /** A plugin's scope: owns all that one generation of an entry acquires, and undoes it in reverse. @module */
 import {
   type Clock,
+  type EgressGrant,
   faultText,
   type Handler,
   type Hook,
@@ -40,6 +41,8 @@ export interface ScopeOptions extends ScopeHooks {
   readonly config: unknown;
   /** The plugin wants `private`; false if not given. */
   readonly seesPrivate?: boolean;
+  /** What it may reach; see {@link Owner}. */
+  readonly egress?: EgressGrant;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -63,6 +66,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
   /** See {@link Owner}: set while the entry is quarantined. */
   barred: string | undefined;
   readonly seesPrivate: boolean;
+  readonly egress: EgressGrant | undefined;
   readonly #options: ScopeOptions;
   readonly #abort = new AbortController();
   readonly #registrations = new Set<Registration>();
@@ -82,6 +86,7 @@ export class Scope implements PluginScope<unknown>, Owner, AsyncDisposable {
     this.name = options.name;
     this.config = options.config;
     this.seesPrivate = options.seesPrivate ?? false;
+    this.egress = options.egress;
     this.random = options.random;
     const { log } = options;
     this.log = {

@@ -1,6 +1,6 @@
 // What becomes of the peers that sources name, until they are dialed.
 import assert from "node:assert/strict";
-import { admitPeers, definePlugin, discoverPeers, object, type Plugin } from "../../core/api/mod.ts";
+import { admitPeers, definePlugin, discoverPeers, object, peerUnreachable, type Plugin } from "../../core/api/mod.ts";
 import { peerPriority } from "../../core/swarm/peers/priority.ts";
 import { encode, encodePeers4, parsePeerAddress, type PeerAddress, peerAddress } from "../../core/wire/mod.ts";
 import { makeTorrent, SimSwarm } from "../support/sim_swarm.ts";
@@ -143,4 +143,26 @@ Deno.test("candidates are admitted in batches of at most 50, and a flood of them
   assert.ok(batches.length <= flooded.length / 50 + 1, `${batches.length} calls of the filter`);
   found = [{ address: parsePeerAddress(seed.address) }];
   await swarm.complete(leech, torrent, 120_000);
+});
+
+Deno.test("a source may name what the user wrote into its entry, also nearby; nobody else may", async () => {
+  await using swarm = new SimSwarm(9);
+  const near = (egress: readonly string[]): Plugin =>
+    ({
+      ...source(() => ["127.0.0.1:7", "127.0.0.1:8"].map((text) => ({ address: parsePeerAddress(text) }))),
+      egress: () => egress,
+    }) as Plugin;
+  const dialed: string[] = [];
+  const watch = definePlugin({
+    name: "watch",
+    config: object({}),
+    setup: (scope) => void scope.on(peerUnreachable, ({ address }) => void dialed.push(address.key)),
+  }) as Plugin;
+  const leech = await swarm.peer("leech", {
+    profile: profile("watch", "far", "near"),
+    plugins: { near: near(["127.0.0.1:7"]), far: near([]), watch },
+  });
+  await swarm.add(leech, torrent);
+  await swarm.simulation.run(1_000);
+  assert.deepEqual(dialed, ["127.0.0.1:7"]);
 });

@@ -11,6 +11,7 @@ import {
   admitPeers,
   type AdmitStage,
   type ConnectedPeer,
+  discoverPeers,
   errorText,
   type PeerCandidate,
   peerClosed,
@@ -126,15 +127,18 @@ export class SwarmPeers {
 
   /** Lets candidates into the pool: the egress guard, bans and the filters of plugins decide. Returns how many are new. */
   async admit(source: string, candidates: readonly PeerCandidate[], trusted = false): Promise<number> {
-    const { egress, log } = this.#kernel;
+    const { bus, egress, log } = this.#kernel;
     const sound = candidates.map(readCandidate).filter((candidate) => candidate !== undefined);
     if (sound.length < candidates.length) {
       log.warn(`Dropped ${candidates.length - sound.length} peers from ${source}: they have no address`);
     }
+    // What the user wrote into a source's entry may be near; what it hears from others may not.
+    const entry = bus.table.handlers(discoverPeers).find(({ plugin }) => plugin === source);
+    const guard = egress.with(entry?.owner.egress);
     const allowed = trusted ? sound : await this.#filter(
       "candidate",
       source,
-      sound.filter(({ address, namedBy }) => !egress.check(address, { namedBy })),
+      sound.filter(({ address, namedBy }) => !guard.check(address, { namedBy })),
     );
     const now = this.#swarm.clock.now();
     let added = 0;
